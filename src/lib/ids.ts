@@ -1,0 +1,17 @@
+import { ulid } from 'ulid';
+import { v7, validate } from 'uuid';
+
+/** A new row id: UUIDv7, so that ids sort by creation time. */
+export function newId(): string {
+  return v7();
+}
+
+/** A new id of an event sent to tenants: `evt_` + ULID; it is the `webhook-id` on every attempt. */
+export function newEventId(): string {
+  return `evt_${ulid()}`;
+}
+
+/** True for a UUID of any version. Anything else must not reach a `uuid` column: PostgreSQL would answer with an error. */
+export function isUuid(value: string): boolean {
+  return validate(value);
+}
