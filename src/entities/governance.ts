@@ -111,6 +111,15 @@ export type SignatureCheck = InferEntity<typeof SignatureCheck>;
 export const AuditEntry = defineEntity({
   name: 'AuditEntry',
   tableName: 'audit_entry',
+  triggers: [
+    {
+      name: 'audit_entry_append_only',
+      timing: 'before',
+      events: ['update', 'delete'],
+      forEach: 'row',
+      body: `begin raise exception 'audit_entry is append-only'; end`,
+    },
+  ],
   indexes: [{ properties: ['tenantId', 'createdAt', 'id'] }, { properties: ['createdAt', 'id'] }],
   properties: {
     ...identity(),
