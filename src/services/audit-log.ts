@@ -1,0 +1,44 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { AuditEntry } from '../entities/index.js';
+import { actorOf, type Viewer } from './viewer.js';
+
+/** One change, as the audit log keeps it. `before`/`after` hold API-shaped values; secrets are masked here. */
+export interface AuditedChange {
+  tenantId: string | null;
+  /** `agent_version.published`, `api_key.revoked` … */
+  action: string;
+  subjectType: string;
+  subjectId: string;
+  before?: Record<string, unknown> | null;
+  after?: Record<string, unknown> | null;
+  reason?: string | null;
+}
+
+/** Writes the entry in the transaction of the change: there is no change without its entry. */
+export function audit(em: EntityManager, viewer: Viewer, change: AuditedChange): void {
+  em.create(AuditEntry, {
+    tenantId: change.tenantId,
+    actor: actorOf(viewer),
+    address: viewer.request.address,
+    requestId: viewer.request.requestId,
+    action: change.action,
+    subjectType: change.subjectType,
+    subjectId: change.subjectId,
+    before: maskSecrets(change.before ?? null),
+    after: maskSecrets(change.after ?? null),
+    reason: change.reason ?? null,
+  });
+}
+
+const SECRET_NAME = /secret|token|password|sealed|hash|authorization/i;
+
+function maskSecrets<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(maskSecrets) as T;
+  if (value === null || typeof value !== 'object' || value instanceof Date) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [
+      name,
+      SECRET_NAME.test(name) && inner != null && typeof inner !== 'boolean' ? '•••' : maskSecrets(inner),
+    ]),
+  ) as T;
+}

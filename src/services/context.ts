@@ -1,0 +1,75 @@
+import type { Database } from '../entities/database.js';
+import type { Clock } from '../ports/clock.js';
+import type { Jobs } from '../ports/jobs.js';
+import type { Logger } from '../ports/logger.js';
+import type { TopicBus } from '../pubsub/topics.js';
+
+/** What every service needs; made once by the composition root. */
+export interface ServiceContext {
+  database: Database;
+  topics: TopicBus;
+  jobs: Jobs;
+  clock: Clock;
+  log: Logger;
+  settings: ServiceSettings;
+}
+
+/** The part of the configuration that services know. Secrets are values, never names of variables. */
+export interface ServiceSettings {
+  /** Public origin without a trailing slash: `https://voice.example.com`. */
+  publicUrl: string;
+  streamTokenSecret: string;
+  streamTokenSecretPrevious: string | null;
+  /** 32 bytes. */
+  encryptionKey: Buffer;
+  defaultCarrierAccount: { accountSid: string; authToken: string } | null;
+  legacyBearerAuth: boolean;
+  /** Tools and webhooks may reach private addresses. */
+  allowPrivateAddresses: boolean;
+  /** Seconds, one entry per attempt. */
+  webhookRetrySchedule: number[];
+  /** Model used where nobody says otherwise. */
+  defaultModel: string;
+  defaultVoice: string;
+  /** Identifies this process as owner of sessions. */
+  processId: string;
+  /** Milliseconds; tests shorten them. */
+  timing: ServiceTiming;
+}
+
+/** Every waiting time of the services, in milliseconds, so that tests and operators see one table. */
+export interface ServiceTiming {
+  /** A dial without an answer from Twilio becomes UNKNOWN. */
+  dialUnknownAfterMs: number;
+  /** An UNKNOWN call blocks its number this long. */
+  unknownBlocksMs: number;
+  /** Requests with the same idempotency key wait for the first this long. */
+  idempotencyWaitMs: number;
+  /** After Twilio's `stop`: how long the resume route may still come. */
+  resumeGraceAfterStopMs: number;
+  /** After a bare close of the media socket. */
+  resumeGraceAfterCloseMs: number;
+  /** An owner that has not beaten this long is dead. */
+  ownerDeadAfterMs: number;
+  /** `voice.call.completed` waits this long for the summary. */
+  completedWaitsForSummaryMs: number;
+  /** A running call without news is looked up at Twilio after this. */
+  silentCallLookupMs: number;
+  /** Batching of session log appends. */
+  recorderBatchMs: number;
+  /** Reaper and reconciliation sweep. */
+  sweepIntervalMs: number;
+}
+
+export const DEFAULT_TIMING: ServiceTiming = {
+  dialUnknownAfterMs: 30_000,
+  unknownBlocksMs: 300_000,
+  idempotencyWaitMs: 15_000,
+  resumeGraceAfterStopMs: 3_000,
+  resumeGraceAfterCloseMs: 30_000,
+  ownerDeadAfterMs: 20_000,
+  completedWaitsForSummaryMs: 5_000,
+  silentCallLookupMs: 60_000,
+  recorderBatchMs: 50,
+  sweepIntervalMs: 5_000,
+};
