@@ -3,12 +3,14 @@ import type { Clock } from '../ports/clock.js';
 import type { Jobs } from '../ports/jobs.js';
 import type { Logger } from '../ports/logger.js';
 import type { TopicBus } from '../pubsub/topics.js';
+import type { Outbox } from './outbox.js';
 
 /** What every service needs; made once by the composition root. */
 export interface ServiceContext {
   database: Database;
   topics: TopicBus;
   jobs: Jobs;
+  outbox: Outbox;
   clock: Clock;
   log: Logger;
   settings: ServiceSettings;
