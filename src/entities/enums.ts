@@ -49,3 +49,18 @@ export const ROLLOUT_ACTIONS = [
   'STOPPED_BY_CONDITION',
 ] as const;
 export type RolloutAction = (typeof ROLLOUT_ACTIONS)[number];
+
+export const DELIVERY_STATUSES = ['PENDING', 'DELIVERED', 'FAILED', 'DEAD_LETTER'] as const;
+export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
+
+export const CALLBACK_STATES = ['OPEN', 'CLAIMED', 'DONE', 'CANCELED'] as const;
+export type CallbackState = (typeof CALLBACK_STATES)[number];
+
+export const CALLBACK_ORIGINS = ['AGENT', 'RULE', 'SUPERVISOR', 'API', 'FALLBACK'] as const;
+export type CallbackOrigin = (typeof CALLBACK_ORIGINS)[number];
+
+export const SCHEDULED_CALL_STATES = ['WAITING', 'DIALED', 'REFUSED', 'CANCELED'] as const;
+export type ScheduledCallState = (typeof SCHEDULED_CALL_STATES)[number];
+
+export const COMMAND_STATES = ['PENDING', 'DONE', 'FAILED', 'EXPIRED'] as const;
+export type CommandState = (typeof COMMAND_STATES)[number];

@@ -18,12 +18,24 @@ import {
   SyntheticCall,
   SyntheticRun,
 } from './governance.js';
+import {
+  CallbackTask,
+  CallCommand,
+  DoNotCallEntry,
+  MetricsMinute,
+  Rubric,
+  ScheduledCall,
+  TenantEvent,
+  WebhookDelivery,
+  WebhookEndpoint,
+} from './operations.js';
 import { ApiAccessRequest, ApiKey, RuntimeConfig, Tenant, TestNumber, TwilioCredential } from './tenant.js';
 
 export * from './agent.js';
 export * from './call.js';
 export * from './enums.js';
 export * from './governance.js';
+export * from './operations.js';
 export * from './tenant.js';
 
 /** Every table of the product; the order does not matter. */
@@ -56,4 +68,13 @@ export const entities = [
   SignatureCheck,
   AuditEntry,
   Diagnostic,
+  WebhookEndpoint,
+  TenantEvent,
+  WebhookDelivery,
+  CallbackTask,
+  DoNotCallEntry,
+  ScheduledCall,
+  Rubric,
+  CallCommand,
+  MetricsMinute,
 ];
