@@ -1,0 +1,48 @@
+import type { EntityManager, EntityName, FilterQuery } from '@mikro-orm/postgresql';
+import { decodeCursor, pageSize, type Page } from '../lib/cursor.js';
+
+export interface PageRequest {
+  first?: number | null;
+  after?: string | null;
+}
+export interface OffsetRequest {
+  limit: number;
+  offset: number;
+}
+
+/** Newest first after a keyset cursor over (`timeKey`, id): stable while rows are added, and never a scan. */
+export async function listPage<T extends object>(
+  em: EntityManager,
+  entity: EntityName<T>,
+  where: FilterQuery<T>,
+  request: PageRequest,
+  timeKey: string = 'createdAt',
+  uuid = true,
+): Promise<Page<T>> {
+  const size = pageSize(request.first);
+  const cursor = request.after == null ? null : decodeCursor(request.after, uuid);
+  const beyond = cursor && {
+    $or: [{ [timeKey]: { $lt: cursor.at } }, { [timeKey]: cursor.at, id: { $lt: cursor.id } }],
+  };
+  const rows = await em.find(entity, { $and: [where, ...(beyond ? [beyond] : [])] } as never, {
+    orderBy: { [timeKey]: 'desc', id: 'desc' } as never,
+    limit: size + 1,
+  });
+  return { rows: rows.slice(0, size) as T[], hasNextPage: rows.length > size };
+}
+
+/** The REST form: `limit`, `offset`, `total`. */
+export async function listOffset<T extends object>(
+  em: EntityManager,
+  entity: EntityName<T>,
+  where: FilterQuery<T>,
+  { limit, offset }: OffsetRequest,
+  timeKey: string = 'createdAt',
+): Promise<{ rows: T[]; total: number }> {
+  const [rows, total] = await em.findAndCount(entity, where as never, {
+    orderBy: { [timeKey]: 'desc', id: 'desc' } as never,
+    limit,
+    offset,
+  });
+  return { rows: rows as T[], total };
+}
