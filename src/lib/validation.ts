@@ -36,7 +36,7 @@ export class Check {
   }
   matching(path: string, value: unknown, pattern: RegExp, needed: string): string {
     if (typeof value !== 'string' || !pattern.test(value)) this.fail(path, `must be ${needed}`);
-    return String(value ?? '');
+    return typeof value === 'string' ? value : '';
   }
   number(path: string, value: unknown, min: number, max: number): number {
     const number = Number(value);

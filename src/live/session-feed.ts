@@ -145,7 +145,7 @@ class Source {
           for (const event of events) this.hand(event);
           if (events.length < PAGE) break;
         }
-        if (await this.isOver()) for (const reader of [...this.readers]) reader.end();
+        if (await this.isOver()) for (const reader of this.readers) reader.end();
       }
     } catch {
       // The database is away: readers wait, and the next wake-up tries again.
@@ -158,8 +158,7 @@ class Source {
     for (const reader of this.readers)
       if (event.seq === reader.at + 1) reader.push({ event });
       else if (event.seq > reader.at + 1) this.again = true;
-    if (event.type === 'SessionEnded')
-      for (const reader of [...this.readers]) if (reader.at === event.seq) reader.end();
+    if (event.type === 'SessionEnded') for (const reader of this.readers) if (reader.at === event.seq) reader.end();
   }
 
   /** A reader that resumes after the last event of an ended session gets nothing more, and must not wait for ever. */
