@@ -42,7 +42,7 @@ export const Call = defineEntity({
     /** Refused dials and errors by cause: Twilio's code or ours. */
     errorCode: p.string().length(64).nullable(),
     errorMessage: p.text().nullable(),
-    /** Set when a request said so: this call does not count for the duplicate guard. */
+    /** Set when a request said so: the duplicate guard let this call pass. */
     allowConcurrent: p.boolean().default(false),
     /** When Twilio was last asked about a call that is silent. */
     checkedAt: p.datetime().nullable(),

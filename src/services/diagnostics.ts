@@ -1,0 +1,63 @@
+import type { DiagnosticSeverity } from '../entities/index.js';
+import { newId } from '../lib/ids.js';
+import { storable } from '../lib/json.js';
+import type { ServiceContext } from './context.js';
+
+/** Something an operator should know, and what to do about it. Holds no phone number and no secret. */
+export interface DiagnosticReport {
+  /** Null: it concerns the installation. */
+  tenantId: string | null;
+  /** `unknown_number`, `stream_error` … */
+  code: string;
+  severity: DiagnosticSeverity;
+  message: string;
+  action?: string | null;
+  detail?: Record<string, unknown> | null;
+  /** The same key counts up instead of repeating itself; made of tenant and code when it is not given. */
+  dedupeKey?: string;
+}
+
+/** Raising never fails and never throws: a diagnostic must not break what it reports about. */
+export interface DiagnosticSink {
+  raise(report: DiagnosticReport): Promise<void>;
+}
+
+/** Writes diagnostics to the table that operators and the `diagnosticRaised` feed read. */
+export class Diagnostics implements DiagnosticSink {
+  constructor(private readonly context: ServiceContext) {}
+
+  async raise(report: DiagnosticReport): Promise<void> {
+    const { database, topics, log, clock } = this.context;
+    const { tenantId, code, severity } = report;
+    log.warn({ tenantId, code, severity }, 'diagnostic raised');
+    try {
+      const now = clock.now();
+      const [row] = await database.em({ all: true }).execute<{ id: string }[]>(
+        `insert into diagnostic
+           (id, tenant_id, code, severity, message, action, detail, dedupe_key, count, first_seen_at, last_seen_at, created_at, updated_at)
+         values (?, ?, ?, ?, ?, ?, ?::jsonb, ?, 1, ?, ?, ?, ?)
+         on conflict (dedupe_key) do update set
+           count = diagnostic.count + 1, severity = excluded.severity, message = excluded.message, action = excluded.action,
+           detail = excluded.detail, last_seen_at = excluded.last_seen_at, resolved_at = null, updated_at = excluded.updated_at
+         returning id`,
+        [
+          newId(),
+          tenantId,
+          code,
+          severity,
+          report.message,
+          report.action ?? null,
+          storable(report.detail ?? null),
+          (report.dedupeKey ?? `${code}:${tenantId ?? ''}`).slice(0, 200),
+          now,
+          now,
+          now,
+          now,
+        ],
+      );
+      await topics.publish('diagnosticRaised', { tenantId, diagnosticId: row!.id });
+    } catch (error) {
+      log.error({ err: error, tenantId, code }, 'diagnostic could not be stored');
+    }
+  }
+}

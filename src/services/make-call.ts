@@ -1,0 +1,255 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { Call } from '../entities/index.js';
+import { AppError } from '../lib/errors.js';
+import { newId } from '../lib/ids.js';
+import { Check } from '../lib/validation.js';
+import { CarrierError, type Carrier } from '../ports/carrier.js';
+import type { CallLookup } from './call-lookup.js';
+import { announceCall, lockCall, type CallProgress } from './call-progress.js';
+import { isTerminal, statusOf } from './call-states.js';
+import type { CallGate } from './call-gate.js';
+import type { CarrierAccounts } from './carrier-accounts.js';
+import type { ServiceContext } from './context.js';
+import { planDial, type DialCheck, type DialPlan, type DialRequest } from './dial-plan.js';
+import { findDuplicate, isSilent } from './duplicate-guard.js';
+import { callOfKey, idempotencyOf, releaseKey, takeKey, type Idempotency } from './idempotency.js';
+import { callbackUrl } from './telephony-urls.js';
+import type { VersionPicker } from './version-picker.js';
+import { requireScope, tenantOf, type Viewer } from './viewer.js';
+
+/** A request as both doors hand it over; what is absent is resolved. */
+export interface MakeCallInput {
+  /** Named by admins; a tenant key has its own. */
+  tenantId?: string | null;
+  to: string;
+  from?: string | null;
+  agentKey?: string | null;
+  agentVersionId?: string | null;
+  greeting?: string | null;
+  orgId?: string | null;
+  allowConcurrent?: boolean | null;
+}
+
+export interface MakeCallResult {
+  call: Call;
+  /** An idempotency key was replayed: this request dialled nothing. */
+  duplicate: boolean;
+  /** The carrier's answer is not known yet: REST answers 202. */
+  unknown: boolean;
+}
+
+export interface MakeCallServices {
+  carrier: Carrier;
+  accounts: CarrierAccounts;
+  progress: CallProgress;
+  lookup: CallLookup;
+  picker: VersionPicker;
+  checks: readonly DialCheck[];
+  gate: CallGate;
+}
+
+/** What came out of the transaction that decides: a new row to dial, a key that was taken, or a call to be looked up first. */
+type Decision = { kind: 'dial'; call: Call; plan: DialPlan } | { kind: 'taken' } | { kind: 'ask'; blocker: Call };
+
+const MAX_GREETING_CHARACTERS = 2_000;
+/** Twilio's time limit is the net below the engine's own: it lets the agent say goodbye first. */
+const TIME_LIMIT_MARGIN_SECONDS = 60;
+
+/**
+ * Outbound calls, and the promise that nobody is dialled twice (design.md §5): the idempotency key first, then every
+ * check and the row in one transaction, then the carrier with no transaction open, and no second try ever.
+ */
+export class MakeCall {
+  constructor(
+    private readonly context: ServiceContext,
+    private readonly services: MakeCallServices,
+  ) {}
+
+  /**
+   * Dials, or gives back the call that this key made before. Throws AppError: VALIDATION_FAILED, IDEMPOTENCY_CONFLICT,
+   * TENANT_SUSPENDED, NOT_FOUND, UNPROCESSABLE, NOT_CLEARED, whatever a check refuses with, DUPLICATE_CALL,
+   * CARRIER_REJECTED, CARRIER_UNAVAILABLE, UNAVAILABLE.
+   */
+  async makeCall(viewer: Viewer, input: MakeCallInput, idempotencyKey: string | null = null): Promise<MakeCallResult> {
+    requireScope(viewer, 'calls:write');
+    const tenantId = tenantOf(viewer, input.tenantId);
+    const { tenantId: _, ...asked } = input;
+    const idempotency = idempotencyOf(tenantId, idempotencyKey, asked);
+    if (idempotency !== null) {
+      const replay = await this.replay(idempotency);
+      if (replay !== null) return replay;
+    }
+    const request = checked(input);
+    const decision = await this.decide(tenantId, request, idempotency);
+    // Whoever held the key when we asked may have been refused since: then this request is the first again.
+    if (decision === null) return this.makeCall(viewer, input, idempotencyKey);
+    return this.dial(decision.call, decision.plan);
+  }
+
+  /** The call that the key made, once its outcome is known or the patience is over; null when the key is free. */
+  private async replay(idempotency: Idempotency): Promise<MakeCallResult | null> {
+    const { clock, settings, database } = this.context;
+    const deadline = clock.monotonicMs() + settings.timing.idempotencyWaitMs;
+    for (let pause = 25; ; pause = Math.min(pause * 2, 400)) {
+      const em = database.em({ tenantId: idempotency.tenantId });
+      const callId = await callOfKey(em, idempotency);
+      const call = callId === null ? null : await em.findOne(Call, { id: callId });
+      if (call === null) return null;
+      if (call.status !== 'DIALING' || clock.monotonicMs() >= deadline) return outcome(call, true);
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+
+  /** Null when another request with the same key was first. */
+  private async decide(
+    tenantId: string,
+    request: DialRequest,
+    idempotency: Idempotency | null,
+  ): Promise<{ call: Call; plan: DialPlan } | null> {
+    const asked = new Set<string>();
+    for (;;) {
+      const decision = await this.context.database
+        .em({ tenantId })
+        .transactional((em) => this.decideIn(em, tenantId, request, idempotency, asked));
+      if (decision.kind === 'dial') {
+        await announceCall(this.context, decision.call);
+        return decision;
+      }
+      if (decision.kind === 'taken') return null;
+      asked.add(decision.blocker.id);
+      await this.services.lookup.ask(decision.blocker);
+    }
+  }
+
+  private async decideIn(
+    em: EntityManager,
+    tenantId: string,
+    request: DialRequest,
+    idempotency: Idempotency | null,
+    asked: ReadonlySet<string>,
+  ): Promise<Decision> {
+    const { clock } = this.context;
+    const at = clock.now();
+    const callId = newId();
+    if (idempotency !== null && !(await takeKey(em, idempotency, callId, at))) return { kind: 'taken' };
+    if (this.services.gate.draining()) throw new AppError('UNAVAILABLE', 'This gateway is shutting down');
+    const plan = await planDial(em, this.services, tenantId, request, at);
+    for (const check of this.services.checks) await check.check(em, plan);
+    const blocker = request.allowConcurrent
+      ? null
+      : await findDuplicate(em, this.context, { tenantId, number: request.to });
+    if (blocker !== null) {
+      if (!asked.has(blocker.id) && (await isSilent(em, this.context, blocker))) {
+        // The key must not stay taken while the carrier is asked: this transaction commits nothing else.
+        if (idempotency !== null) await releaseKey(em, tenantId, callId);
+        return { kind: 'ask', blocker };
+      }
+      throw new AppError('DUPLICATE_CALL', 'This tenant already has a call with this number', {
+        extra: { call_id: blocker.id, call_sid: blocker.callSid },
+      });
+    }
+    const call = em.create(Call, {
+      id: callId,
+      tenantId,
+      accountSid: plan.account.accountSid,
+      direction: 'OUTBOUND',
+      status: 'DIALING',
+      fromNumber: plan.from,
+      toNumber: plan.to,
+      agentId: plan.agent.id,
+      agentKey: plan.agent.key,
+      agentVersionId: plan.version.id,
+      phoneRouteId: plan.route.id,
+      orgId: request.orgId,
+      greeting: request.greeting,
+      allowConcurrent: request.allowConcurrent,
+      createdAt: at,
+    });
+    await em.flush();
+    return { kind: 'dial', call, plan };
+  }
+
+  /** Asks the carrier, once. The row is committed and its id travels in the callback URLs, whatever becomes of the answer. */
+  private async dial(call: Call, plan: DialPlan): Promise<MakeCallResult> {
+    const { clock, settings, log } = this.context;
+    const limit = plan.version.maxDurationSeconds ?? plan.telephony.maxDurationSeconds;
+    try {
+      const created = await this.services.carrier.createCall(plan.account, {
+        to: plan.to,
+        from: plan.from,
+        url: callbackUrl(settings, 'answer-call', call.id),
+        fallbackUrl: callbackUrl(settings, 'fallback-call', call.id),
+        statusCallback: callbackUrl(settings, 'call-status', call.id),
+        timeoutSeconds: plan.telephony.ringTimeoutSeconds,
+        timeLimitSeconds: limit + TIME_LIMIT_MARGIN_SECONDS,
+      });
+      const status = statusOf(created.status) ?? 'QUEUED';
+      const reported = await this.services.progress.report(call.id, { status, at: clock.now(), callSid: created.sid });
+      return outcome(reported ?? call, false);
+    } catch (error) {
+      if (error instanceof CarrierError && error.failure !== 'unknown') throw await this.refuse(call, error);
+      log.warn({ err: error, callId: call.id, tenantId: call.tenantId }, 'outcome of a dial is not known');
+      return outcome(await this.markUnknown(call.id), false);
+    }
+  }
+
+  /** The carrier certainly did nothing: the call failed, and the key is free for another try. */
+  private async refuse(call: Call, error: CarrierError): Promise<AppError> {
+    const { database, clock, log } = this.context;
+    const carrierCode = error.code ?? error.status;
+    await database.em({ tenantId: call.tenantId }).transactional(async (em) => {
+      const row = await lockCall(em, call.id);
+      if (row === null || isTerminal(row.status)) return;
+      row.status = 'FAILED';
+      row.endedAt = clock.now();
+      row.durationSeconds = 0;
+      row.errorCode = carrierCode === null ? error.failure : String(carrierCode);
+      row.errorMessage = error.message;
+      // The client hears of it in its answer; no call came about that could have completed.
+      row.completedEventSent = true;
+      await releaseKey(em, row.tenantId, row.id);
+    });
+    await announceCall(this.context, call);
+    log.info({ callId: call.id, tenantId: call.tenantId, failure: error.failure, carrierCode }, 'dial refused');
+    const extra = { call_id: call.id, carrier_code: carrierCode };
+    return error.failure === 'rejected'
+      ? new AppError('CARRIER_REJECTED', `The carrier refused the call: ${error.message}`, { extra, cause: error })
+      : new AppError('CARRIER_UNAVAILABLE', 'The carrier takes no calls at the moment', {
+          extra,
+          retryAfterSeconds: 5,
+          cause: error,
+        });
+  }
+
+  private async markUnknown(callId: string): Promise<Call> {
+    const call = await this.context.database.em({ all: true }).transactional(async (em) => {
+      const row = (await lockCall(em, callId))!;
+      // A callback may have been faster than the missing answer.
+      if (row.status === 'DIALING') row.status = 'UNKNOWN';
+      return row;
+    });
+    await announceCall(this.context, call);
+    return call;
+  }
+}
+
+function outcome(call: Call, duplicate: boolean): MakeCallResult {
+  return { call, duplicate, unknown: call.status === 'DIALING' || call.status === 'UNKNOWN' };
+}
+
+/** Checks the form of every field at once. Throws VALIDATION_FAILED. */
+function checked(input: MakeCallInput): DialRequest {
+  const check = new Check();
+  const request: DialRequest = {
+    to: check.phone('to', input.to),
+    from: input.from == null ? null : check.phone('from', input.from),
+    agentKey: check.optionalText('agentKey', input.agentKey, 100),
+    agentVersionId: check.optionalText('agentVersionId', input.agentVersionId, 100),
+    greeting: check.optionalText('greeting', input.greeting, MAX_GREETING_CHARACTERS),
+    orgId: check.optionalText('orgId', input.orgId, 200),
+    allowConcurrent: input.allowConcurrent === true,
+  };
+  check.when(request.to !== '' && request.from === request.to, 'to', 'must not be the number that calls');
+  check.done();
+  return request;
+}
