@@ -1,4 +1,5 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/postgresql';
+import type { WeeklyHours } from '../lib/hours.js';
 import { createdAt, identity, timestamps } from './columns.js';
 import { AGENT_VERSION_STATUSES, ROLLOUT_ACTIONS, ROUTE_DIRECTIONS } from './enums.js';
 import { Tenant } from './tenant.js';
@@ -51,8 +52,8 @@ export const Agent = defineEntity({
     name: p.string().length(200),
     /** The version that customers reach; the canary is in the rollout policy. */
     publishedVersionId: p.uuid().nullable(),
-    /** `{ start: "09:00", end: "18:00", days: [1..7], ... }`; null: the tenant's. */
-    callingHours: p.json<Record<string, unknown> | null>().nullable(),
+    /** When customers may be dialled, in their local time; null: the tenant's. */
+    callingHours: p.json<WeeklyHours | null>().nullable(),
     ...timestamps(),
   },
 });
@@ -133,6 +134,17 @@ export interface CallFallback {
   target: string | null;
 }
 
+/** When a route's agent answers, and who does outside of it. */
+export interface BusinessHours extends WeeklyHours {
+  outside: OutsideDestination;
+}
+/** `target`: a number for `transfer`, an agent key for `agent`. `message` is spoken first, or alone. */
+export interface OutsideDestination {
+  action: CallFallback['action'] | 'agent';
+  message: string | null;
+  target: string | null;
+}
+
 /** A phone number and who answers it. A number belongs to one tenant in the whole installation. */
 export const PhoneRoute = defineEntity({
   name: 'PhoneRoute',
@@ -148,7 +160,8 @@ export const PhoneRoute = defineEntity({
     agentVersionId: () => p.manyToOne(AgentVersion).mapToPk().fieldName('agent_version_id').nullable(),
     /** The one that `make-call` takes when `from` is not given. */
     isDefault: p.boolean().default(false),
-    businessHours: p.json<Record<string, unknown> | null>().nullable(),
+    /** Null: always open. */
+    businessHours: p.json<BusinessHours | null>().nullable(),
     fallback: p.json<CallFallback | null>().nullable(),
     transferNumber: p.string().length(20).nullable(),
     active: p.boolean().default(true),

@@ -1,4 +1,5 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/postgresql';
+import type { WeeklyHours } from '../lib/hours.js';
 import { createdAt, identity, timestamps } from './columns.js';
 import { TENANT_STATUSES } from './enums.js';
 
@@ -29,14 +30,36 @@ export const RuntimeConfig = defineEntity({
     voice: p.string().length(100).nullable(),
     systemPromptKey: p.string().length(100).nullable(),
     webhookUrl: p.text().nullable(),
-    /** Telephony defaults: `{ fromNumber, transferNumber, ringTimeoutSeconds, maxDurationSeconds, fallbackMessage … }`. */
-    telephony: p.json<Record<string, unknown>>().onCreate(() => ({})),
+    telephony: p.json<TelephonyDefaults>().onCreate(() => ({})),
     /** Launch gate thresholds and required approvals that differ from the defaults. */
-    governance: p.json<Record<string, unknown>>().onCreate(() => ({})),
+    governance: p.json<GovernanceSettings>().onCreate(() => ({})),
     ...timestamps(),
   },
 });
 export type RuntimeConfig = InferEntity<typeof RuntimeConfig>;
+
+/** What a tenant's calls do where neither the request nor the agent version says otherwise. A missing field: the built-in default. */
+export interface TelephonyDefaults {
+  /** E.164; a route of this tenant. */
+  fromNumber?: string | null;
+  /** Where an escalation goes when nothing closer to the call names a number. */
+  transferNumber?: string | null;
+  ringTimeoutSeconds?: number | null;
+  maxDurationSeconds?: number | null;
+  /** Spoken when the agent cannot talk and the route and the version name no fallback. */
+  fallbackMessage?: string | null;
+  /** When customers may be dialled, in their local time; null: always. */
+  callingHours?: WeeklyHours | null;
+}
+
+/** Launch gates of one tenant where they differ from the built-in ones. Rates and scores 0-1. */
+export interface GovernanceSettings {
+  minimumSyntheticCalls?: number | null;
+  minimumSignatureRate?: number | null;
+  minimumSignatureSample?: number | null;
+  minimumMeanScore?: number | null;
+  requiredApprovals?: string[] | null;
+}
 
 /** A credential of a tenant's application; only its hash is stored. */
 export const ApiKey = defineEntity({

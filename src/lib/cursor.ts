@@ -6,6 +6,8 @@ export interface Cursor {
   id: string;
 }
 
+/** Four-digit years only: PostgreSQL refuses some of the others that JavaScript knows. */
+const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export function encodeCursor({ at, id }: Cursor): string {
@@ -16,7 +18,13 @@ export function encodeCursor({ at, id }: Cursor): string {
 export function decodeCursor(text: string, uuid = true): Cursor {
   const [time, id, ...rest] = Buffer.from(text, 'base64url').toString('utf8').split('|');
   const at = new Date(time ?? '');
-  if (Number.isNaN(at.getTime()) || !id || rest.length > 0 || (uuid ? !UUID.test(id) : !/^[\w-]{1,64}$/.test(id)))
+  if (
+    !TIME.test(time ?? '') ||
+    Number.isNaN(at.getTime()) ||
+    !id ||
+    rest.length > 0 ||
+    (uuid ? !UUID.test(id) : !/^[\w-]{1,64}$/.test(id))
+  )
     throw invalid({ path: 'after', message: 'is not a cursor of this list' });
   return { at, id };
 }

@@ -1,5 +1,6 @@
 import type { EntityManager, EntityName, FilterQuery } from '@mikro-orm/postgresql';
-import { decodeCursor, pageSize, type Page } from '../lib/cursor.js';
+import { decodeCursor, MAX_PAGE, pageSize, type Page } from '../lib/cursor.js';
+import { invalid } from '../lib/errors.js';
 
 export interface PageRequest {
   first?: number | null;
@@ -8,6 +9,12 @@ export interface PageRequest {
 export interface OffsetRequest {
   limit: number;
   offset: number;
+}
+
+/** A window of a list, with the length of the whole. */
+export interface Rows<T> {
+  rows: T[];
+  total: number;
 }
 
 /** Newest first after a keyset cursor over (`timeKey`, id): stable while rows are added, and never a scan. */
@@ -31,14 +38,18 @@ export async function listPage<T extends object>(
   return { rows: rows.slice(0, size) as T[], hasNextPage: rows.length > size };
 }
 
-/** The REST form: `limit`, `offset`, `total`. */
+/** The REST form: `limit`, `offset`, `total` (of the whole list). Throws VALIDATION_FAILED. */
 export async function listOffset<T extends object>(
   em: EntityManager,
   entity: EntityName<T>,
   where: FilterQuery<T>,
   { limit, offset }: OffsetRequest,
   timeKey: string = 'createdAt',
-): Promise<{ rows: T[]; total: number }> {
+): Promise<Rows<T>> {
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE)
+    throw invalid({ path: 'limit', message: `must be a whole number from 1 to ${MAX_PAGE}` });
+  if (!Number.isInteger(offset) || offset < 0 || offset > 1_000_000)
+    throw invalid({ path: 'offset', message: 'must be a whole number from 0 to 1000000' });
   const [rows, total] = await em.findAndCount(entity, where as never, {
     orderBy: { [timeKey]: 'desc', id: 'desc' } as never,
     limit,
