@@ -59,6 +59,44 @@ export function busContract(name: string, open: () => Promise<[Bus, Bus]>): void
       expect(got).toEqual(['x']);
     });
 
+    it('keeps a channel that is left and entered again at once', async () => {
+      const got: unknown[] = [];
+      for (let i = 0; i < 50; i++) (await b.subscribe('churn', () => got.push('old')))();
+      const off = await b.subscribe('churn', (m) => got.push(m));
+      await a.publish('churn', 'new');
+      await until(() => got.length > 0, 'the message');
+      expect(got).toEqual(['new']);
+      off();
+    });
+
+    it('makes every subscriber wait until the channel is in force, not only the first', async () => {
+      const got: string[] = [];
+      const offs = await Promise.all(['x', 'y', 'z'].map((name) => b.subscribe('together', () => got.push(name))));
+      await a.publish('together', 1);
+      await until(
+        () => got.length === 3,
+        () => got,
+      );
+      for (const off of offs) off();
+    });
+
+    it('lets no subscriber that throws silence another', async () => {
+      const got: unknown[] = [];
+      const offs = [
+        await b.subscribe('throws', () => {
+          throw new Error('a broken subscriber');
+        }),
+        await b.subscribe('throws', (m) => got.push(m)),
+      ];
+      await a.publish('throws', 1);
+      await a.publish('throws', 2);
+      await until(
+        () => got.length === 2,
+        () => got,
+      );
+      for (const off of offs) off();
+    });
+
     it('hands out copies', async () => {
       const message = { list: [1] };
       const got: unknown[] = [];
