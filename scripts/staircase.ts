@@ -16,14 +16,14 @@ const ROOMS: readonly (readonly [RegExp, Room])[] = [
   [/^pubsub\//, { name: 'pubsub implementations', level: 0 }],
   [/^adapters\//, { name: 'adapters', level: 0 }],
   [/^simulators\//, { name: 'simulators', level: 0 }],
-  [/^media\/[a-z-]*route\.ts$/, { name: 'media route', level: 4 }],
+  [/^media\/(stream|live-audio)-route[a-z-]*\.ts$/, { name: 'media route', level: 4 }],
   [/^media\//, { name: 'media engine', level: 3 }],
   [/^services\//, { name: 'services', level: 3 }],
   [/^live\//, { name: 'live feed', level: 3 }],
   [/^resolvers\//, { name: 'resolvers', level: 4 }],
   [/^rest-compat\//, { name: 'rest-compat', level: 4 }],
   [/^webhooks\//, { name: 'webhooks', level: 4 }],
-  [/^(main|app|config)\.ts$|^(app|demo)\//, { name: 'top', level: 5 }],
+  [/^(main|app|config|wiring[a-z-]*)\.ts$|^(app|config|demo)\//, { name: 'top', level: 5 }],
 ];
 
 /** Rooms of one level that may see a neighbour: ports and entities name each other's words, doors share none. */

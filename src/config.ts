@@ -1,6 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
+import { noticesOf } from './config/notices.js';
+import { Reader } from './config/reader.js';
+import { Secrets } from './config/secrets.js';
+
+export { VARIABLES, type Variable } from './config/variables.js';
 
 export const SURFACES = ['admin', 'runtime', 'telephony'] as const;
 export type Surface = (typeof SURFACES)[number];
@@ -20,10 +24,11 @@ export interface Config {
   adminUsername: string;
   /** SHA-256 of the console password, hex. */
   adminPasswordSha256: string | null;
+  /** Random where this process serves no telephony and none is set: such a process makes and reads no tokens. */
   streamTokenSecret: string;
   streamTokenSecretPrevious: string | null;
-  /** 32 bytes. */
-  encryptionKey: Buffer;
+  /** 32 bytes each: the current key seals, the others still open what they sealed. */
+  encryptionKey: readonly Buffer[];
   twilio: { accountSid: string; authToken: string } | null;
   twilioApiBaseUrl: string | null;
   openaiApiKey: string | null;
@@ -38,52 +43,19 @@ export interface Config {
   allowPrivateAddresses: boolean;
   webhookRetrySchedule: number[];
   streamSignatureRequired: boolean;
-  trustProxy: boolean | number | string;
+  /** As fastify takes it: all, none, a number of hops, or a list of addresses and networks. */
+  trustProxy: boolean | number | string[];
   surfaces: ReadonlySet<Surface>;
   metricsToken: string | null;
   logLevel: string;
+  /** What an operator should know about this configuration; said loudly at start. Holds no secret. */
+  notices: readonly string[];
 }
 
 export const DEFAULT_RETRY_SCHEDULE = [0, 5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200, 86_400];
 const DEFAULT_REALTIME_URL = 'wss://api.openai.com/v1/realtime';
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
-
-/** Every variable that is read, in the order of `.env.example`. */
-export const VARIABLES = [
-  'HOST',
-  'PORT',
-  'PUBLIC_URL',
-  'DATA_DIR',
-  'DATABASE_URL',
-  'REDIS_URL',
-  'ADMIN_API_KEY',
-  'ADMIN_USERNAME',
-  'ADMIN_PASSWORD',
-  'ADMIN_PASSWORD_SHA256',
-  'STREAM_TOKEN_SECRET',
-  'STREAM_TOKEN_SECRET_PREVIOUS',
-  'ENCRYPTION_KEY',
-  'TWILIO_ACCOUNT_SID',
-  'TWILIO_AUTH_TOKEN',
-  'TWILIO_API_BASE_URL',
-  'OPENAI_API_KEY',
-  'OPENAI_BASE_URL',
-  'OPENAI_REALTIME_URL',
-  'LEGACY_TENANT_BEARER_AUTH_ENABLED',
-  'RATE_LIMIT_PER_IP',
-  'RATE_LIMIT_PER_TENANT',
-  'ALLOW_PRIVATE_ADDRESSES',
-  'WEBHOOK_RETRY_SCHEDULE',
-  'STREAM_SIGNATURE_REQUIRED',
-  'TRUST_PROXY',
-  'SURFACES',
-  'SIMULATE',
-  'TEXT_MODEL',
-  'METRICS_TOKEN',
-  'NODE_ENV',
-  'LOG_LEVEL',
-] as const;
-export type Variable = (typeof VARIABLES)[number];
+const NAMED_NETWORKS = ['loopback', 'linklocal', 'uniquelocal'];
 
 /** Every mistake at once, each naming its variable and how to mend it. */
 export class ConfigError extends Error {
@@ -99,10 +71,10 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   const production = read.text('NODE_ENV') === 'production';
   const dataDir = read.text('DATA_DIR') ?? './data';
   const secrets = new Secrets(read, production, dataDir);
+  const surfaces = new Set(read.list('SURFACES').length === 0 ? SURFACES : read.listOf('SURFACES', SURFACES));
   const twilio = twilioAccount(read);
   const openaiApiKey = read.text('OPENAI_API_KEY');
-  const password = read.text('ADMIN_PASSWORD');
-  const config: Config = {
+  const config: Omit<Config, 'notices'> = {
     production,
     host: read.text('HOST') ?? '0.0.0.0',
     port: read.integer('PORT', 8080, 0, 65_535),
@@ -110,19 +82,12 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     dataDir,
     databaseUrl: read.url('DATABASE_URL', ['postgres:', 'postgresql:']),
     redisUrl: read.url('REDIS_URL', ['redis:', 'rediss:']),
-    adminApiKeys: read.list('ADMIN_API_KEY').map((key) => {
-      if (key.length < 16)
-        read.problem('ADMIN_API_KEY', 'each key needs at least 16 characters; make one with: openssl rand -hex 24');
-      return key;
-    }),
+    adminApiKeys: read.list('ADMIN_API_KEY'),
     adminUsername: read.text('ADMIN_USERNAME') ?? 'admin',
-    adminPasswordSha256:
-      read
-        .matching('ADMIN_PASSWORD_SHA256', /^[0-9a-f]{64}$/i, '64 hex digits: printf %s PASSWORD | sha256sum')
-        ?.toLowerCase() ?? (password === null ? null : createHash('sha256').update(password).digest('hex')),
-    streamTokenSecret: secrets.text('STREAM_TOKEN_SECRET'),
+    adminPasswordSha256: adminPassword(read),
+    streamTokenSecret: secrets.text('STREAM_TOKEN_SECRET', surfaces.has('telephony')),
     streamTokenSecretPrevious: read.text('STREAM_TOKEN_SECRET_PREVIOUS'),
-    encryptionKey: secrets.key('ENCRYPTION_KEY'),
+    encryptionKey: secrets.keys('ENCRYPTION_KEY'),
     twilio,
     twilioApiBaseUrl: read.url('TWILIO_API_BASE_URL', ['http:', 'https:']),
     openaiApiKey,
@@ -137,108 +102,41 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     webhookRetrySchedule: retrySchedule(read),
     streamSignatureRequired: read.flag('STREAM_SIGNATURE_REQUIRED', false),
     trustProxy: trustProxy(read),
-    surfaces: surfaces(read),
+    surfaces,
     metricsToken: read.text('METRICS_TOKEN'),
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS) ?? 'info',
   };
-  if (production && config.publicUrl === null)
+  if (production) demandOfProduction(read, config);
+  if (read.problems.length > 0) throw new ConfigError(read.problems);
+  return { ...config, notices: noticesOf(config, secrets.fromDataDir) };
+}
+
+/** What is convenient on a desk and dangerous where customers call. */
+function demandOfProduction(read: Reader, config: Omit<Config, 'notices'>): void {
+  if (config.publicUrl === null)
     read.problem(
       'PUBLIC_URL',
       'is needed in production: the https origin that Twilio calls, like https://voice.example.com',
     );
-  if (read.problems.length > 0) throw new ConfigError(read.problems);
-  return config;
+  if (config.adminApiKeys.some((key) => key.length < 16))
+    read.problem('ADMIN_API_KEY', 'needs at least 16 characters a key; make one with: openssl rand -hex 24');
+  // A Twilio that is not Twilio's own (another base URL) may well be answered by a model that is none.
+  if (config.twilio !== null && config.twilioApiBaseUrl === null && config.simulate.model && !config.simulate.carrier)
+    read.problem('SIMULATE', 'must not name the model alone: a simulated agent never answers a real customer');
 }
 
-/** Reads single variables and collects what is wrong with them. An empty value is an unset one. */
-class Reader {
-  readonly problems: string[] = [];
-  constructor(private readonly env: Record<string, string | undefined>) {}
-
-  problem(name: Variable, message: string): void {
-    this.problems.push(`${name} ${message}`);
-  }
-  text(name: Variable): string | null {
-    return this.env[name]?.trim() || null;
-  }
-  list(name: Variable): string[] {
-    return (this.text(name) ?? '')
-      .split(',')
-      .map((s) => s.trim())
-      .filter(Boolean);
-  }
-  matching(name: Variable, pattern: RegExp, needed: string): string | null {
-    const value = this.text(name);
-    if (value !== null && !pattern.test(value)) this.problem(name, `must be ${needed}`);
-    return value;
-  }
-  oneOf(name: Variable, allowed: readonly string[]): string | null {
-    const value = this.text(name);
-    if (value !== null && !allowed.includes(value)) this.problem(name, `must be one of ${allowed.join(', ')}`);
-    return value;
-  }
-  integer(name: Variable, fallback: number, min: number, max: number): number {
-    const value = this.text(name);
-    if (value === null) return fallback;
-    const number = Number(value);
-    if (!/^\d+$/.test(value) || number < min || number > max)
-      this.problem(name, `must be a whole number from ${min} to ${max}`);
-    return number;
-  }
-  flag(name: Variable, fallback: boolean): boolean {
-    const value = this.oneOf(name, ['true', 'false']);
-    return value === null ? fallback : value === 'true';
-  }
-  url(name: Variable, protocols: readonly string[]): string | null {
-    const value = this.text(name);
-    if (value === null) return null;
-    if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol))
-      this.problem(name, `must be a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`);
-    return value;
-  }
-  origin(name: Variable): string | null {
-    const value = this.url(name, ['http:', 'https:']);
-    if (value === null || !URL.canParse(value)) return null;
-    const url = new URL(value);
-    if (url.pathname !== '/' || url.search || url.hash)
-      this.problem(name, 'must be an origin without a path, like https://voice.example.com');
-    return url.origin;
-  }
-}
-
-/** Secrets that production must set, and that development makes once and keeps, so that a restart reads its own data. */
-class Secrets {
-  constructor(
-    private readonly read: Reader,
-    private readonly production: boolean,
-    private readonly dataDir: string,
-  ) {}
-
-  text(name: 'STREAM_TOKEN_SECRET'): string {
-    const value = this.read.text(name);
-    if (value !== null && value.length < 32)
-      this.read.problem(name, 'needs at least 32 characters; make one with: openssl rand -hex 32');
-    return value ?? this.made(name);
-  }
-  key(name: 'ENCRYPTION_KEY'): Buffer {
-    const value = this.read.text(name) ?? this.made(name);
-    const key = /^[0-9a-f]{64}$/i.test(value) ? Buffer.from(value, 'hex') : Buffer.from(value, 'base64');
-    if (value !== '' && key.length !== 32)
-      this.read.problem(name, 'must be 32 bytes, as 64 hex digits or base64; make one with: openssl rand -hex 32');
-    return key;
-  }
-  private made(name: Variable): string {
-    if (this.production) {
-      this.read.problem(name, 'is needed in production; make one with: openssl rand -hex 32');
-      return '';
-    }
-    const file = join(this.dataDir, `${name.toLowerCase()}.dev`);
-    if (existsSync(file)) return readFileSync(file, 'utf8').trim();
-    const value = randomBytes(32).toString('hex');
-    mkdirSync(this.dataDir, { recursive: true });
-    writeFileSync(file, value, { mode: 0o600 });
-    return value;
-  }
+/** SHA-256 of the console's password, given as such or in plain. */
+function adminPassword(read: Reader): string | null {
+  const given = read.matching(
+    'ADMIN_PASSWORD_SHA256',
+    /^[0-9a-f]{64}$/i,
+    '64 hex digits: printf %s PASSWORD | sha256sum',
+  );
+  const password = read.text('ADMIN_PASSWORD');
+  const hashed = password === null ? null : createHash('sha256').update(password).digest('hex');
+  if (given !== null && hashed !== null && given.toLowerCase() !== hashed)
+    read.problem('ADMIN_PASSWORD_SHA256', 'is of another password than ADMIN_PASSWORD: set only one of them');
+  return given?.toLowerCase() ?? hashed;
 }
 
 function twilioAccount(read: Reader): Config['twilio'] {
@@ -254,9 +152,7 @@ function twilioAccount(read: Reader): Config['twilio'] {
 
 /** Nothing set and no production: both ends simulated. Some credentials: what is missing is off, never simulated. */
 function simulation(read: Reader, production: boolean, anyCredential: boolean): Config['simulate'] {
-  const asked = read.list('SIMULATE');
-  const unknown = asked.filter((s) => s !== 'carrier' && s !== 'model' && s !== 'none');
-  if (unknown.length > 0) read.problem('SIMULATE', 'must be a list of carrier, model; or none');
+  const asked = read.listOf('SIMULATE', ['carrier', 'model', 'none']);
   if (asked.length === 0) return { carrier: !production && !anyCredential, model: !production && !anyCredential };
   return { carrier: asked.includes('carrier'), model: asked.includes('model') };
 }
@@ -269,15 +165,27 @@ function retrySchedule(read: Reader): number[] {
   return seconds.map(Number);
 }
 
-function surfaces(read: Reader): ReadonlySet<Surface> {
-  const asked = read.list('SURFACES');
-  if (asked.some((s) => !(SURFACES as readonly string[]).includes(s)))
-    read.problem('SURFACES', `must be a list of ${SURFACES.join(', ')}`);
-  return new Set(asked.length === 0 ? SURFACES : (asked as Surface[]));
-}
-
 function trustProxy(read: Reader): Config['trustProxy'] {
   const value = read.text('TRUST_PROXY');
   if (value === null || value === 'false') return false;
-  return value === 'true' ? true : /^\d+$/.test(value) ? Number(value) : value;
+  if (value === 'true') return true;
+  if (/^\d+$/.test(value)) return Number(value);
+  const networks = read.list('TRUST_PROXY');
+  if (!networks.every((network) => NAMED_NETWORKS.includes(network) || isNetwork(network)))
+    read.problem(
+      'TRUST_PROXY',
+      `must be true, false, a number of hops, or a list of addresses, networks (10.0.0.0/8), ${NAMED_NETWORKS.join(', ')}`,
+    );
+  return networks;
+}
+
+/** An IP address, or one with a prefix length. */
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const bits = isIP(address) === 6 ? 128 : 32;
+  return (
+    isIP(address) !== 0 &&
+    rest.length === 0 &&
+    (prefix === undefined || (/^\d+$/.test(prefix) && Number(prefix) <= bits))
+  );
 }

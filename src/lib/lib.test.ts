@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hashSecret, newSecret, open, safeEqual, seal } from './crypto.js';
-import { parseE164 } from './phone.js';
+import { maskPhone, parseE164 } from './phone.js';
 
 describe('sealed secrets', () => {
   const key = Buffer.alloc(32, 1);
@@ -15,6 +15,18 @@ describe('sealed secrets', () => {
     expect(() => open(Buffer.alloc(32, 2), sealed)).toThrow();
     expect(() => open(key, `${sealed.slice(0, -2)}AA`)).toThrow();
     expect(() => open(key, 'plain')).toThrow('not a sealed secret');
+  });
+  it('are sealed with the current key and opened with the one that sealed them', () => {
+    const previous = Buffer.alloc(32, 2);
+    const old = seal(previous, 'token');
+    expect(open([key, previous], old)).toBe('token');
+    expect(open([key], seal([key, previous], 'token'))).toBe('token');
+    expect(() => open(key, old)).toThrow('a key that is not configured');
+  });
+  it('are not opened by a part of their authentication tag', () => {
+    const parts = seal(key, 'token').split('.');
+    parts[3] = parts[3]!.slice(0, 8);
+    expect(() => open(key, parts.join('.'))).toThrow('not a sealed secret');
   });
   it('are long, unlike each other and compared whole', () => {
     expect(newSecret('tl_')).toMatch(/^tl_[\w-]{43}$/);
@@ -39,5 +51,9 @@ describe('phone numbers', () => {
     'client:x',
     '+15555555678\n',
   ])('refuses %j', (n) => expect(parseE164(n)).toBeNull());
+  it('are shown without their middle', () => {
+    expect(maskPhone('+15555555678')).toBe('+15•••••5678');
+    expect(maskPhone('+1234567')).toBe('•••');
+  });
   it('never throws', () => fc.assert(fc.property(fc.string(), (s) => (parseE164(s), true))));
 });

@@ -11,3 +11,8 @@ export function parseE164(input: string): string | null {
   const parsed = parsePhoneNumberFromString(input);
   return parsed !== undefined && parsed.isPossible() && parsed.number === input ? input : null;
 }
+
+/** For people who must recognise a number without learning it: `+15•••••5678`. Anything short is hidden whole. */
+export function maskPhone(number: string): string {
+  return number.length < 9 ? '•••' : number.slice(0, 3) + '•'.repeat(number.length - 7) + number.slice(-4);
+}

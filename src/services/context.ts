@@ -1,4 +1,5 @@
 import type { Database } from '../entities/database.js';
+import type { SealingKeys } from '../lib/crypto.js';
 import type { Clock } from '../ports/clock.js';
 import type { Jobs } from '../ports/jobs.js';
 import type { Logger } from '../ports/logger.js';
@@ -22,8 +23,8 @@ export interface ServiceSettings {
   publicUrl: string;
   streamTokenSecret: string;
   streamTokenSecretPrevious: string | null;
-  /** 32 bytes. */
-  encryptionKey: Buffer;
+  /** For lib/crypto `seal` and `open`. */
+  encryptionKey: SealingKeys;
   defaultCarrierAccount: { accountSid: string; authToken: string } | null;
   legacyBearerAuth: boolean;
   /** Tools and webhooks may reach private addresses. */
