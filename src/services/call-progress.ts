@@ -83,7 +83,8 @@ export class CallProgress {
   private async tellSession(em: EntityManager, call: Call, at: Date): Promise<Announce[]> {
     const announces: Announce[] = [];
     const session = await em.findOne(VoiceSession, { callId: call.id, status: 'ACTIVE' });
-    if (session !== null) {
+    // The log begins with SessionStarted; what the call did before that is on its own row.
+    if (session !== null && session.lastSeq > 0) {
       const appended = await this.sessionLog.appendWithin(em, session.id, [
         {
           eventId: `call-status:${call.status}`,

@@ -1,24 +1,43 @@
 import type { Carrier } from '../ports/carrier.js';
+import type { OutboundHttp } from '../ports/outbound-http.js';
+import type { TextModel } from '../ports/text-model.js';
+import { AfterCall } from './after-call.js';
+import { CallContinuations } from './call-continuations.js';
 import type { CallGate } from './call-gate.js';
 import { CallLookup } from './call-lookup.js';
 import { CallProgress } from './call-progress.js';
+import { CallStatusCallbacks } from './call-status.js';
+import { RecordedWishes, type CallbackDesk, type DoNotCallList } from './caller-wishes.js';
 import { CarrierAccounts } from './carrier-accounts.js';
 import type { ServiceContext } from './context.js';
 import { Diagnostics, type DiagnosticSink } from './diagnostics.js';
 import type { DialCheck } from './dial-plan.js';
+import { Fallbacks } from './fallbacks.js';
+import { HttpToolRunner } from './http-tool.js';
+import { InboundCalls } from './inbound-calls.js';
 import { MakeCall } from './make-call.js';
+import { StreamClaims } from './media-sessions.js';
+import { Reconciler } from './reconcile.js';
 import { SessionEnd } from './session-end.js';
 import { SessionLog } from './session-log.js';
+import { StreamEnds } from './stream-ends.js';
 import { publishedVersion, type VersionPicker } from './version-picker.js';
 
 /** What the composition root gives the services of a call; what is optional has a plain default. */
 export interface CallPorts {
   carrier: Carrier;
+  http: OutboundHttp;
+  /** Null: summaries are plain extracts. */
+  textModel: TextModel | null;
   gate: CallGate;
   picker?: VersionPicker;
   /** In this order, before the duplicate guard. */
   dialChecks?: readonly DialCheck[];
   diagnostics?: DiagnosticSink;
+  callbackDesk?: CallbackDesk;
+  doNotCall?: DoNotCallList;
+  /** Told whether session logs can be written, for readiness. */
+  onRecorderHealth?: (healthy: boolean) => void;
 }
 
 /** Everything about calls, wired once. */
@@ -29,31 +48,67 @@ export interface CallServices {
   progress: CallProgress;
   sessionEnd: SessionEnd;
   lookup: CallLookup;
+  fallbacks: Fallbacks;
   makeCall: MakeCall;
+  inbound: InboundCalls;
+  continuations: CallContinuations;
+  statusCallbacks: CallStatusCallbacks;
+  mediaSessions: StreamClaims;
+  streamEnds: StreamEnds;
+  /** `work()` registers its queues; before the jobs are started. */
+  afterCall: AfterCall;
+  /** `start()` and `stop()` with the process. */
+  reconciler: Reconciler;
 }
 
 export function createCallServices(context: ServiceContext, ports: CallPorts): CallServices {
+  const { carrier, gate, picker = publishedVersion } = ports;
+  const wishes = new RecordedWishes(context);
+  const desk = ports.callbackDesk ?? wishes;
+  const doNotCall = ports.doNotCall ?? wishes;
+  const diagnostics = ports.diagnostics ?? new Diagnostics(context);
   const sessionLog = new SessionLog(context);
   const accounts = new CarrierAccounts(context);
   const sessionEnd = new SessionEnd(context, sessionLog);
   const progress = new CallProgress(context, sessionLog, sessionEnd);
-  const lookup = new CallLookup(context, ports.carrier, accounts, progress);
-  const makeCall = new MakeCall(context, {
-    carrier: ports.carrier,
-    accounts,
-    progress,
-    lookup,
-    picker: ports.picker ?? publishedVersion,
-    checks: ports.dialChecks ?? [],
-    gate: ports.gate,
-  });
+  const lookup = new CallLookup(context, carrier, accounts, progress);
+  const fallbacks = new Fallbacks(context, desk);
+  const streamEnds = new StreamEnds(context, { sessionEnd, progress, lookup });
+  const tools = new HttpToolRunner(context, ports.http);
   return {
     sessionLog,
     accounts,
-    diagnostics: ports.diagnostics ?? new Diagnostics(context),
+    diagnostics,
     progress,
     sessionEnd,
     lookup,
-    makeCall,
+    fallbacks,
+    streamEnds,
+    makeCall: new MakeCall(context, {
+      carrier,
+      accounts,
+      progress,
+      lookup,
+      picker,
+      checks: ports.dialChecks ?? [],
+      gate,
+    }),
+    inbound: new InboundCalls(context, { picker, fallbacks, diagnostics, gate }),
+    continuations: new CallContinuations(context, { progress, sessionEnd, fallbacks, diagnostics, gate }),
+    statusCallbacks: new CallStatusCallbacks(context, progress),
+    mediaSessions: new StreamClaims(context, {
+      carrier,
+      accounts,
+      fallbacks,
+      tools,
+      desk,
+      doNotCall,
+      streamEnds,
+      sessionLog,
+      progress,
+      onRecorderHealth: ports.onRecorderHealth ?? (() => {}),
+    }),
+    afterCall: new AfterCall(context, ports.textModel),
+    reconciler: new Reconciler(context, { carrier, accounts, progress, lookup, sessionEnd }),
   };
 }

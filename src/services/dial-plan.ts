@@ -4,7 +4,7 @@ import { AppError, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
 import type { CarrierAccount } from '../ports/carrier.js';
 import type { CarrierAccounts } from './carrier-accounts.js';
-import { loadRuntimeConfig, telephonyDefaults, type TelephonyDefaults } from './telephony-defaults.js';
+import { loadRuntimeConfig, telephonyOf, type Telephony } from './telephony.js';
 import type { VersionPicker } from './version-picker.js';
 
 /** What somebody wants to dial, checked for form. */
@@ -25,7 +25,7 @@ export interface DialPlan {
   agent: Agent;
   version: AgentVersion;
   account: CarrierAccount;
-  telephony: TelephonyDefaults;
+  telephony: Telephony;
   to: string;
   from: string;
   at: Date;
@@ -50,7 +50,7 @@ export async function planDial(
   const tenant = await em.findOne(Tenant, { id: tenantId });
   if (tenant === null) throw notFound('tenant');
   if (tenant.status === 'SUSPENDED') throw new AppError('TENANT_SUSPENDED', 'This tenant is suspended');
-  const telephony = telephonyDefaults(await loadRuntimeConfig(em, tenantId));
+  const telephony = telephonyOf(await loadRuntimeConfig(em, tenantId));
   const route = await routeOf(em, tenantId, request.from ?? telephony.fromNumber);
   const { agent, version } = await agentOf(em, services.picker, tenantId, request, route);
   const account = await services.accounts.forTenant(em, tenantId);

@@ -1,5 +1,6 @@
 import { Agent, AgentVersion, PhoneRoute, Tenant } from '../../src/entities/index.js';
 import { createCallServices, type CallPorts, type CallServices } from '../../src/services/call-services.js';
+import { GuardedHttp } from '../../src/adapters/http/guarded-http.js';
 import { openGate } from '../../src/services/call-gate.js';
 import type { ServiceContext } from '../../src/services/context.js';
 import type { TenantEventName } from '../../src/services/outbox.js';
@@ -38,7 +39,14 @@ export function callWorld(
   });
   context.settings.defaultCarrierAccount = ACCOUNT;
   const carrier = new FakeCarrier();
-  return { context, carrier, services: createCallServices(context, { carrier, gate: openGate, ...ports }), events };
+  const services = createCallServices(context, {
+    carrier,
+    http: new GuardedHttp(true),
+    textModel: null,
+    gate: openGate,
+    ...ports,
+  });
+  return { context, carrier, services, events };
 }
 
 export function viewerOf(tenantId: string): TenantViewer {

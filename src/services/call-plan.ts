@@ -1,0 +1,138 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import {
+  Prompt,
+  PromptRevision,
+  SessionEvent,
+  Turn,
+  type AgentTool,
+  type Call,
+  type VoiceSession,
+} from '../entities/index.js';
+import type { CallPlan, HttpTool } from '../ports/media-session.js';
+import type { TurnState } from '../ports/session-events.js';
+import { loadCallSetting, type CallSetting } from './call-setting.js';
+
+const TRANSCRIPTION_MODEL = 'gpt-4o-mini-transcribe';
+const DEFAULT_PROMPT =
+  'You are a friendly voice agent on the telephone. Speak in short sentences. ' +
+  'Find out what the caller needs, help where you can, and offer a person where you cannot.';
+const VARIABLE = /\{\{\s*([A-Za-z0-9_.-]+)\s*\}\}/g;
+
+/** What this claim of a session adds to its rows. */
+export interface Claim {
+  call: Call;
+  session: VoiceSession;
+  streamSid: string;
+}
+
+/** Everything that the engine needs to know, resolved: the request first, then the agent version, then the tenant. */
+export async function assemblePlan(em: EntityManager, { call, session, streamSid }: Claim): Promise<CallPlan> {
+  const setting = await loadCallSetting(em, call);
+  const { version, route, telephony } = setting;
+  const history = await loadHistory(em, session.id);
+  const log = await loadLogFacts(em, session.id);
+  return {
+    tenantId: call.tenantId,
+    callId: call.id,
+    sessionId: session.id,
+    callSid: session.callSid ?? call.callSid ?? '',
+    streamSid,
+    generation: session.ownerGeneration,
+    sessionStartedAt: session.startedAt,
+    direction: call.direction,
+    synthetic: call.synthetic,
+    model: session.model,
+    voice: session.voice ?? null,
+    instructions: await resolvePrompt(em, setting),
+    greeting: call.greeting ?? version?.greeting ?? null,
+    consentLine: version?.consentLine ?? null,
+    language: version?.language ?? null,
+    turnDetection: version?.turnDetection ?? null,
+    transcriptionModel: TRANSCRIPTION_MODEL,
+    tools: (version?.tools ?? []).map(withoutSecret),
+    intents: Object.fromEntries((version?.intents ?? []).map((intent) => [intent.name, intent.tools])),
+    escalationRules: (version?.escalationRules ?? []).map(({ trigger, repeated, action, target }) => ({
+      trigger,
+      repeated,
+      action,
+      target,
+    })),
+    successSignals: version?.successSignals ?? [],
+    transferTarget: route?.transferNumber ?? telephony.transferNumber,
+    maxDurationMs: (version?.maxDurationSeconds ?? telephony.maxDurationSeconds) * 1_000,
+    history: history.filter((turn) => turn.final && turn.text !== ''),
+    nextTurnIndex: history.reduce((next, turn) => Math.max(next, turn.index + 1), 0),
+    resumed: log.started,
+    currentIntent: session.intent ?? null,
+    concernCounts: log.concernCounts,
+  };
+}
+
+function withoutSecret({ name, description, parameters, url, method, timeoutMs, secretHeader }: AgentTool): HttpTool {
+  return { name, description, parameters, url, method, timeoutMs, secretHeader };
+}
+
+/** The version's own prompt, else its prompt key (at a revision, or the published one), else the tenant's, else a plain one. */
+export async function resolvePrompt(
+  em: EntityManager,
+  { version, config, agent, tenant }: CallSetting,
+): Promise<string> {
+  const text =
+    version?.prompt ??
+    (await promptByKey(em, tenant.id, version?.promptKey, version?.promptRevision)) ??
+    (await promptByKey(em, tenant.id, config?.systemPromptKey, null)) ??
+    DEFAULT_PROMPT;
+  const values: Record<string, string> = {
+    tenant_name: tenant.name,
+    agent_name: agent?.name ?? '',
+    ...version?.promptVariables,
+  };
+  // A variable that nobody filled must not be read out to a caller.
+  return text.replace(VARIABLE, (_, name: string) => (Object.hasOwn(values, name) ? values[name]! : ''));
+}
+
+async function promptByKey(
+  em: EntityManager,
+  tenantId: string,
+  key: string | null | undefined,
+  revision: number | null | undefined,
+): Promise<string | null> {
+  if (key == null) return null;
+  const prompt = await em.findOne(Prompt, { tenantId, key });
+  const number = revision ?? prompt?.publishedRevision;
+  if (prompt === null || number == null) return null;
+  return (await em.findOne(PromptRevision, { promptId: prompt.id, number, tenantId }))?.text ?? null;
+}
+
+async function loadHistory(em: EntityManager, sessionId: string): Promise<TurnState[]> {
+  const turns = await em.find(Turn, { sessionId }, { orderBy: { index: 'asc' } });
+  return turns.map((turn) => ({
+    id: turn.id,
+    index: turn.index,
+    speaker: turn.speaker,
+    text: turn.text,
+    final: turn.final,
+    interrupted: turn.interrupted,
+    startedAtMs: turn.startedAtMs,
+    endedAtMs: turn.endedAtMs ?? null,
+    latencyMs: turn.latencyMs ?? null,
+  }));
+}
+
+/** What a resumed engine must not forget: whether the session began, and how often each concern was raised. */
+async function loadLogFacts(
+  em: EntityManager,
+  sessionId: string,
+): Promise<{ started: boolean; concernCounts: Record<string, number> }> {
+  const events = await em.find(
+    SessionEvent,
+    { sessionId, type: { $in: ['SessionStarted', 'ConcernRaised'] } },
+    { orderBy: { seq: 'asc' } },
+  );
+  const concernCounts: Record<string, number> = {};
+  for (const event of events) {
+    const { concern, count } = event.payload as { concern?: string; count?: number };
+    if (event.type === 'ConcernRaised' && concern !== undefined) concernCounts[concern] = count ?? 0;
+  }
+  return { started: events.some((event) => event.type === 'SessionStarted'), concernCounts };
+}

@@ -1,0 +1,63 @@
+import type { Call, CallFallback, OutsideDestination } from '../entities/index.js';
+import {
+  CALL_BACK_MESSAGE,
+  chooseFallback,
+  LAST_RESORT_MESSAGE,
+  TRANSFER_MESSAGE,
+  type SpokenFallback,
+} from './call-answers.js';
+import { ownNumber, type CallSetting } from './call-setting.js';
+import type { CallbackDesk } from './caller-wishes.js';
+import type { ServiceContext } from './context.js';
+import { callbackUrl } from './telephony-urls.js';
+
+/** What a caller gets when no agent can talk: decided from the configuration, and promises written down. */
+export class Fallbacks {
+  constructor(
+    private readonly context: ServiceContext,
+    private readonly desk: CallbackDesk,
+  ) {}
+
+  /** `outside` is the destination of closed hours, which comes first. A promised callback becomes a task. */
+  async prepare(
+    call: Call,
+    setting: CallSetting,
+    why: string,
+    outside: OutsideDestination | null = null,
+  ): Promise<SpokenFallback> {
+    const { version, route, telephony } = setting;
+    const chosen = chooseFallback([outside, version?.fallback, route?.fallback], telephony.fallbackMessage);
+    const language = version?.language ?? null;
+    const target =
+      chosen.action === 'transfer' ? (chosen.target ?? route?.transferNumber ?? telephony.transferNumber) : null;
+    const promised = chosen.action === 'callback' && (await this.promiseCallback(call, why));
+    return {
+      message: chosen.message ?? this.standardMessage(chosen, target, promised),
+      language,
+      transfer:
+        target == null
+          ? null
+          : {
+              to: target,
+              callerId: ownNumber(call),
+              statusUrl: callbackUrl(this.context.settings, 'transfer-status', call.id),
+            },
+    };
+  }
+
+  private standardMessage({ action }: CallFallback, target: string | null, promised: boolean): string {
+    if (action === 'transfer' && target !== null) return TRANSFER_MESSAGE;
+    return promised ? CALL_BACK_MESSAGE : LAST_RESORT_MESSAGE;
+  }
+
+  /** The caller waits on the line: a task that cannot be written must not leave them in silence. */
+  private async promiseCallback(call: Call, why: string): Promise<boolean> {
+    try {
+      await this.desk.createCallback({ call, reason: why, dueAt: null, note: null, origin: 'FALLBACK' });
+      return true;
+    } catch (error) {
+      this.context.log.error({ err: error, callId: call.id, tenantId: call.tenantId }, 'callback task not written');
+      return false;
+    }
+  }
+}

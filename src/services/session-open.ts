@@ -1,0 +1,26 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { VoiceSession, type AgentVersion, type Call, type RuntimeConfig } from '../entities/index.js';
+import type { ServiceContext } from './context.js';
+
+/** Makes the session of a call, with the model and voice that it will speak with. Flushes. */
+export async function openSession(
+  em: EntityManager,
+  context: ServiceContext,
+  call: Call,
+  version: AgentVersion | null,
+  config: RuntimeConfig | null,
+): Promise<VoiceSession> {
+  const { clock, settings } = context;
+  const session = em.create(VoiceSession, {
+    tenantId: call.tenantId,
+    callId: call.id,
+    callSid: call.callSid ?? null,
+    agentKey: call.agentKey ?? null,
+    agentVersionId: call.agentVersionId ?? null,
+    model: version?.model ?? config?.model ?? settings.defaultModel,
+    voice: version?.voice ?? config?.voice ?? settings.defaultVoice,
+    startedAt: clock.now(),
+  });
+  await em.flush();
+  return session;
+}
