@@ -1,0 +1,65 @@
+import { DEFAULT_TURN_DETECTION, type CallPlan } from '../ports/media-session.js';
+import type { RealtimeClientEvent } from '../ports/realtime-model.js';
+import { toolDefinitions } from './built-in-tools.js';
+
+/** What turn detection does by itself; the bridge does the rest. */
+export interface TurnTaking {
+  /** The model answers when the caller stops speaking. */
+  createsResponse: boolean;
+  /** The model stops generating when the caller begins to speak. */
+  interruptsResponse: boolean;
+}
+
+export function turnTaking(plan: CallPlan): TurnTaking {
+  const detection = plan.turnDetection ?? DEFAULT_TURN_DETECTION;
+  return {
+    createsResponse: detection['create_response'] !== false,
+    interruptsResponse: detection['interrupt_response'] !== false,
+  };
+}
+
+/** `session.update` of a new model session: the agent's whole contract (protocols.md, part A). */
+export function sessionUpdate(plan: CallPlan): RealtimeClientEvent {
+  return {
+    type: 'session.update',
+    session: {
+      type: 'realtime',
+      output_modalities: ['audio'],
+      instructions: plan.instructions,
+      audio: {
+        input: {
+          format: { type: 'audio/pcmu' },
+          transcription: {
+            model: plan.transcriptionModel,
+            ...(plan.language === null ? {} : { language: plan.language }),
+          },
+          turn_detection: turnDetection(plan),
+        },
+        output: { format: { type: 'audio/pcmu' }, ...(plan.voice === null ? {} : { voice: plan.voice }) },
+      },
+      tools: toolDefinitions(plan),
+      tool_choice: 'auto',
+    },
+  };
+}
+
+/** `session.update` that lets the model listen without answering, or answer again. */
+export function muteUpdate(plan: CallPlan, muted: boolean): RealtimeClientEvent {
+  const detection = turnDetection(plan);
+  return {
+    type: 'session.update',
+    session: {
+      type: 'realtime',
+      audio: { input: { turn_detection: muted ? { ...detection, create_response: false } : detection } },
+    },
+  };
+}
+
+/** `response.create` instructions for a line that must be said word for word. */
+export function sayExactly(text: string): string {
+  return `Say exactly: "${text}"`;
+}
+
+function turnDetection(plan: CallPlan): Record<string, unknown> {
+  return { ...(plan.turnDetection ?? DEFAULT_TURN_DETECTION) };
+}

@@ -1,0 +1,44 @@
+import type { SupervisorAction } from './session-events.js';
+
+/** The calls whose audio passes through this process. The media engine implements it; supervision uses it. */
+export interface LiveCalls {
+  /** Null: the call lives elsewhere, or not at all. */
+  get(sessionId: string): LiveCall | null;
+  /** How many there are. */
+  readonly size: number;
+}
+
+export interface LiveCall {
+  readonly tenantId: string;
+  readonly callId: string;
+  readonly sessionId: string;
+  /**
+   * Carries out a supervisor's act and appends `SupervisorActed` (with `commandId`: the acknowledgement).
+   *
+   * - SAY: the agent's voice says `text` to the caller, after what it is saying now.
+   * - WHISPER: the model reads `text` as an instruction; the caller hears nothing.
+   * - MUTE, TAKE_OVER: the agent falls silent at once and stays silent; the caller is still transcribed.
+   * - UNMUTE, HAND_BACK: the agent may speak again.
+   * - TRANSFER: the caller is sent to `target`. ESCALATE: the same, `target` null means the plan's own; without any it
+   *   is recorded only.
+   * - END: hangs up.
+   *
+   * Throws AppError: CALL_NOT_ACTIVE when the call is ending, VALIDATION_FAILED when `text` or `target` is missing,
+   * else what the carrier's refusal became.
+   */
+  command(command: SupervisorCommand): Promise<void>;
+  /** Hears both sides until the returned function is called. Costs nothing while nobody listens. */
+  addTap(listener: AudioTap): () => void;
+}
+
+export interface SupervisorCommand {
+  action: SupervisorAction;
+  /** Who acts, as the log shows it. */
+  by: string;
+  text: string | null;
+  target: string | null;
+  commandId: string | null;
+}
+
+/** One piece of audio: base64 µ-law as it passes, `timestampMs` since the stream began. Must not throw or wait. */
+export type AudioTap = (side: 'caller' | 'agent', base64: string, timestampMs: number) => void;
