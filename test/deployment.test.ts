@@ -45,3 +45,13 @@ describe('docker-compose.yml', () => {
     expect(files.filter((file) => !existsSync(file))).toEqual([]);
   });
 });
+
+describe('docs/operating.md', () => {
+  it('explains every variable', () => {
+    const rows = readFileSync('docs/operating.md', 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('| `'));
+    const explained = rows.map((row) => row.split('|')[1]!).join();
+    expect(VARIABLES.filter((name) => !explained.includes(`\`${name}\``))).toEqual([]);
+  });
+});
