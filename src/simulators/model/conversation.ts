@@ -18,8 +18,10 @@ export interface Item {
 }
 
 /** What goes on the wire of an item. */
-export function wire({ generatedMs: _, ...item }: Item): Omit<Item, 'generatedMs'> {
-  return structuredClone(item);
+export function wire(item: Item): Omit<Item, 'generatedMs'> {
+  const copy = structuredClone(item);
+  delete copy.generatedMs;
+  return copy;
 }
 
 const CREATABLE: Readonly<Record<string, readonly string[]>> = {

@@ -47,7 +47,7 @@ export class SimulatedSession {
     this.faults = options.faults;
     this.config = initialConfig(options.id, options.model, Math.floor(Date.now() / 1_000) + options.sessionSeconds);
     this.vad = new EnergyVad(this.config.audio.input.turn_detection!);
-    socket.on('message', (data, isBinary) => this.receive(data.toString(), isBinary));
+    socket.on('message', (data: Buffer, isBinary) => this.receive(data.toString('utf8'), isBinary));
     socket.on('close', () => this.end());
     socket.on('error', () => {});
     this.emit('session.created', { session: this.config });
