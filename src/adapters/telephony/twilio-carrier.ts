@@ -1,0 +1,176 @@
+import twilio from 'twilio';
+import {
+  CarrierError,
+  type Carrier,
+  type CarrierAccount,
+  type CarrierCall,
+  type CarrierCallUpdate,
+  type CarrierNumber,
+  type NewCarrierCall,
+  type NewParticipant,
+} from '../../ports/carrier.js';
+
+export interface TwilioCarrierOptions {
+  /** Another REST origin: a simulator. */
+  baseUrl: string | null;
+  /** For one request, ms. Twilio itself answers within a second or not at all. */
+  timeoutMs?: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+/** Clients kept, each with its pool of connections; accounts come and go. */
+const MAX_CLIENTS = 200;
+const STATUS_EVENTS = ['initiated', 'ringing', 'answered', 'completed'];
+const NOTHING_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+type Client = ReturnType<typeof twilio>;
+
+/** {@link Carrier} on Twilio's REST API. Nothing is retried here: a repeated POST may be a second call. */
+export class TwilioCarrier implements Carrier {
+  private readonly clients = new Map<string, Client>();
+
+  constructor(private readonly options: TwilioCarrierOptions) {}
+
+  async createCall(account: CarrierAccount, call: NewCarrierCall): Promise<CarrierCall> {
+    return this.ask(account, async (client) =>
+      shaped(
+        await client.calls.create({
+          to: call.to,
+          from: call.from,
+          url: call.url,
+          method: 'POST',
+          fallbackUrl: call.fallbackUrl,
+          fallbackMethod: 'POST',
+          statusCallback: call.statusCallback,
+          statusCallbackMethod: 'POST',
+          statusCallbackEvent: STATUS_EVENTS,
+          timeout: call.timeoutSeconds,
+          ...(call.timeLimitSeconds === undefined ? {} : { timeLimit: call.timeLimitSeconds }),
+        }),
+      ),
+    );
+  }
+
+  async fetchCall(account: CarrierAccount, callSid: string): Promise<CarrierCall | null> {
+    try {
+      return await this.ask(account, async (client) => shaped(await client.calls(callSid).fetch()));
+    } catch (error) {
+      if (error instanceof CarrierError && error.status === 404) return null;
+      throw error;
+    }
+  }
+
+  async listCalls(account: CarrierAccount, filter: { to: string; from?: string; since: Date }): Promise<CarrierCall[]> {
+    return this.ask(account, async (client) => {
+      const calls = await client.calls.list({
+        to: filter.to,
+        from: filter.from,
+        startTimeAfter: filter.since,
+        limit: 50,
+      });
+      return calls.map(shaped);
+    });
+  }
+
+  async updateCall(account: CarrierAccount, callSid: string, update: CarrierCallUpdate): Promise<CarrierCall> {
+    return this.ask(account, async (client) =>
+      shaped(await client.calls(callSid).update('url' in update ? { ...update, method: 'POST' } : update)),
+    );
+  }
+
+  async addParticipant(
+    account: CarrierAccount,
+    conference: string,
+    participant: NewParticipant,
+  ): Promise<{ callSid: string }> {
+    return this.ask(account, async (client) => {
+      const { timeoutSeconds, ...rest } = participant;
+      const created = await client.conferences(conference).participants.create({
+        ...rest,
+        ...(timeoutSeconds === undefined ? {} : { timeout: timeoutSeconds }),
+        ...(participant.statusCallback === undefined
+          ? {}
+          : { statusCallbackMethod: 'POST', statusCallbackEvent: STATUS_EVENTS }),
+      });
+      return { callSid: created.callSid };
+    });
+  }
+
+  async fetchNumber(account: CarrierAccount, number: string): Promise<CarrierNumber | null> {
+    return this.ask(account, async (client) => {
+      const [found] = await client.incomingPhoneNumbers.list({ phoneNumber: number, limit: 1 });
+      if (found === undefined) return null;
+      const { sid, phoneNumber, voiceUrl, voiceMethod, voiceFallbackUrl } = found;
+      return {
+        sid,
+        phoneNumber,
+        voiceUrl: voiceUrl || null,
+        voiceMethod: voiceMethod || null,
+        voiceFallbackUrl: voiceFallbackUrl || null,
+      };
+    });
+  }
+
+  async probe(account: CarrierAccount): Promise<void> {
+    await this.ask(account, (client) => client.api.v2010.accounts(account.accountSid).fetch());
+  }
+
+  private async ask<T>(account: CarrierAccount, work: (client: Client) => Promise<T>): Promise<T> {
+    try {
+      return await work(this.client(account));
+    } catch (error) {
+      throw asCarrierError(error);
+    }
+  }
+
+  private client({ accountSid, authToken }: CarrierAccount): Client {
+    const key = `${accountSid}:${authToken}`;
+    let client = this.clients.get(key);
+    if (client === undefined) {
+      if (this.clients.size >= MAX_CLIENTS) this.clients.clear();
+      client = twilio(accountSid, authToken, {
+        timeout: this.options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        autoRetry: false,
+      });
+      if (this.options.baseUrl !== null) client.api.baseUrl = this.options.baseUrl.replace(/\/$/, '');
+      this.clients.set(key, client);
+    }
+    return client;
+  }
+}
+
+function shaped(call: {
+  sid: string;
+  status: string;
+  to: string;
+  from: string;
+  duration: string;
+  dateCreated: Date;
+}): CarrierCall {
+  return {
+    sid: call.sid,
+    status: call.status,
+    to: call.to,
+    from: call.from,
+    durationSeconds: call.duration == null ? null : Number(call.duration),
+    createdAt: call.dateCreated ?? null,
+  };
+}
+
+/** See {@link CarrierError}: what certainly did nothing is told apart from what may have happened. */
+function asCarrierError(error: unknown): CarrierError {
+  const { status, code, message } = error as { status?: unknown; code?: unknown; message?: unknown };
+  const text = typeof message === 'string' ? message : 'no answer';
+  const twilioCode = typeof code === 'number' ? code : null;
+  if (typeof status === 'number' && status >= 400 && status < 500)
+    return new CarrierError(status === 429 ? 'unavailable' : 'rejected', text, twilioCode, status, { cause: error });
+  if (typeof status === 'number') return new CarrierError('unknown', text, twilioCode, status, { cause: error });
+  const nothingSent = typeof code === 'string' && NOTHING_SENT.has(code);
+  return new CarrierError(
+    nothingSent ? 'unavailable' : 'unknown',
+    nothingSent ? 'Twilio cannot be reached' : 'Twilio did not answer',
+    null,
+    null,
+    { cause: error },
+  );
+}
