@@ -1,4 +1,4 @@
-import type { CallPlan } from '../ports/media-session.js';
+import { BUILT_IN_TOOLS, type CallPlan } from '../ports/media-session.js';
 import { COMMON_CONCERNS } from './escalation-rules.js';
 
 export interface ToolDefinition {
@@ -8,16 +8,7 @@ export interface ToolDefinition {
   parameters: Record<string, unknown>;
 }
 
-/** The gateway's own tools; the names are reserved. */
-export const BUILT_IN_TOOLS = [
-  'set_intent',
-  'record_outcome',
-  'end_call',
-  'escalate_to_human',
-  'raise_concern',
-  'request_callback',
-  'do_not_call',
-] as const;
+/** One of the gateway's own tools. */
 export type BuiltInTool = (typeof BUILT_IN_TOOLS)[number];
 
 export function isBuiltIn(name: string): name is BuiltInTool {

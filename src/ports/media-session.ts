@@ -136,3 +136,14 @@ export const DEFAULT_TURN_DETECTION = {
   create_response: true,
   interrupt_response: true,
 } as const;
+
+/** The gateway's own tools: the engine offers them to the model, and no tenant's tool may have one of these names. */
+export const BUILT_IN_TOOLS = [
+  'set_intent',
+  'record_outcome',
+  'end_call',
+  'escalate_to_human',
+  'raise_concern',
+  'request_callback',
+  'do_not_call',
+] as const;

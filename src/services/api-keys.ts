@@ -25,6 +25,8 @@ export interface CreatedApiKey {
   secret: string;
 }
 
+const prefixOf = (environment: string) => `tl_${environment}_`;
+
 /** Shortest raw bearer token that may be imported: shorter ones can be guessed. */
 const MIN_LEGACY_LENGTH = 16;
 
@@ -36,7 +38,7 @@ export class ApiKeys {
   async create(viewer: Viewer, tenantId: string, input: NewApiKey): Promise<CreatedApiKey> {
     requireAdmin(viewer);
     const fields = this.checked(input);
-    const secret = newSecret(`tl_${fields.environment}_`);
+    const secret = newSecret(prefixOf(fields.environment));
     return { apiKey: await this.store(viewer, tenantId, fields, secret, false), secret };
   }
 
@@ -115,7 +117,7 @@ export class ApiKeys {
     const { id } = await existingTenant(this.ctx, viewer, tenantId);
     return inTransaction(this.ctx, viewer, async (em) => {
       // Of an imported token less is shown: nothing says that its first characters are not the secret ones.
-      const prefix = legacy ? `${secret.slice(0, 3)}…` : secret.slice(0, secret.lastIndexOf('_', 30) + 7);
+      const prefix = legacy ? `${secret.slice(0, 3)}…` : secret.slice(0, prefixOf(fields.environment).length + 6);
       const key = em.create(ApiKey, {
         ...fields,
         tenantId: id,

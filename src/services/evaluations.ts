@@ -1,0 +1,117 @@
+import { LockMode } from '@mikro-orm/postgresql';
+import { Call, Evaluation, VoiceSession, type EvaluationSource } from '../entities/index.js';
+import type { Page } from '../lib/cursor.js';
+import { AppError, notFound } from '../lib/errors.js';
+import { isUuid } from '../lib/ids.js';
+import { Checks } from './checks.js';
+import type { ServiceContext } from './context.js';
+import { listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
+import { actorOf, emFor, requireScope, type Viewer } from './viewer.js';
+import { inTransaction } from './writes.js';
+
+export interface NewEvaluation {
+  sessionId: string;
+  /** 0-1. */
+  score: number;
+  tags?: readonly string[] | null;
+  notes?: string | null;
+  /** Missing: API for a tenant key, HUMAN for an admin. */
+  source?: EvaluationSource | null;
+  /** Per criterion: score, quoted turns. Made by automatic evaluations. */
+  criteria?: Record<string, unknown>[] | null;
+  /** Who judged, when it is not the viewer: the model's name. */
+  evaluatedBy?: string | null;
+}
+export interface EvaluationFilter {
+  tenantId?: string | null;
+  sessionId?: string | null;
+  agentVersionId?: string | null;
+  source?: EvaluationSource | null;
+}
+
+const BY_PEOPLE = ['HUMAN', 'API'] as const;
+
+export class Evaluations {
+  constructor(private readonly ctx: ServiceContext) {}
+
+  /**
+   * Judges a session that is over: it becomes REVIEWED, its call carries the mean, its tags gather. Throws
+   * VALIDATION_FAILED, NOT_FOUND, CONFLICT while the session is live.
+   */
+  async record(viewer: Viewer, input: NewEvaluation): Promise<Evaluation> {
+    requireScope(viewer, 'evaluations:write');
+    const fields = checkedEvaluation(viewer, input);
+    if (!isUuid(input.sessionId)) throw notFound('voice session');
+    const evaluation = await inTransaction(this.ctx, viewer, async (em) => {
+      const found = await em.findOne(VoiceSession, { id: input.sessionId });
+      if (found === null) throw notFound('voice session');
+      // Call row first, then session row: the one order of locks in this product.
+      const call = await em.findOneOrFail(Call, { id: found.callId }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+      const session = await em.findOneOrFail(
+        VoiceSession,
+        { id: found.id },
+        { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true },
+      );
+      if (session.status === 'ACTIVE')
+        throw new AppError('CONFLICT', 'The session is live: it can be judged when it has ended');
+      const row = em.create(Evaluation, {
+        ...fields,
+        tenantId: session.tenantId,
+        sessionId: session.id,
+        agentVersionId: session.agentVersionId ?? null,
+      });
+      if (session.status === 'COMPLETED') session.status = 'REVIEWED';
+      session.tags = [...new Set([...session.tags, ...fields.tags])];
+      await em.flush();
+      const all = await em.find(Evaluation, { sessionId: session.id });
+      call.evaluationScore = all.reduce((sum, { score }) => sum + Number(score), 0) / all.length;
+      await em.flush();
+      if (!call.synthetic)
+        await this.ctx.outbox.enqueue(em, session.tenantId, 'voice.session.evaluated', {
+          voice_session_id: session.id,
+          call_sid: session.callSid ?? null,
+          evaluation_id: row.id,
+          score: row.score,
+          tags: row.tags,
+        });
+      return { row, callId: call.id };
+    });
+    const { row, callId } = evaluation;
+    await this.ctx.topics.publish('callChanged', { tenantId: row.tenantId, callId, sessionId: row.sessionId });
+    return row;
+  }
+
+  page(viewer: Viewer, filter: EvaluationFilter, request: PageRequest): Promise<Page<Evaluation>> {
+    requireScope(viewer, 'evaluations:read');
+    return listPage(emFor(this.ctx.database, viewer, filter.tenantId), Evaluation, whereEvaluation(filter), request);
+  }
+  list(viewer: Viewer, filter: EvaluationFilter, request: OffsetRequest): Promise<Rows<Evaluation>> {
+    requireScope(viewer, 'evaluations:read');
+    return listOffset(emFor(this.ctx.database, viewer, filter.tenantId), Evaluation, whereEvaluation(filter), request);
+  }
+}
+
+function checkedEvaluation(viewer: Viewer, input: NewEvaluation) {
+  const checks = new Checks();
+  const score = checks.optionalNumber('score', input.score, 0, 1);
+  if (score === null) checks.fail('score', 'is needed');
+  const tags = checks.list('tags', input.tags ?? [], 50, (tag, path) => checks.text(path, tag, { max: 100 }));
+  const notes = checks.optionalText('notes', input.notes, { max: 10_000 });
+  const source = input.source ?? (viewer.kind === 'tenant' ? 'API' : 'HUMAN');
+  // RULES and MODEL are the gateway's own words: a gate counts on them.
+  if (viewer.kind !== 'system') checks.oneOf('source', source, BY_PEOPLE);
+  checks.done();
+  const evaluatedBy = viewer.kind === 'system' ? (input.evaluatedBy ?? actorOf(viewer)) : actorOf(viewer);
+  const criteria = viewer.kind === 'system' ? (input.criteria ?? []) : [];
+  return { score: score!, tags: [...new Set(tags)], notes, source, evaluatedBy, criteria };
+}
+
+function whereEvaluation({ sessionId, agentVersionId, source }: EvaluationFilter) {
+  // What is no UUID matches nothing, and must not reach the database.
+  if ([sessionId, agentVersionId].some((id) => id != null && !isUuid(id))) return { id: { $in: [] } };
+  return {
+    ...(sessionId == null ? {} : { sessionId }),
+    ...(agentVersionId == null ? {} : { agentVersionId }),
+    ...(source == null ? {} : { source }),
+  };
+}

@@ -1,0 +1,263 @@
+import {
+  Agent,
+  AgentVersion,
+  PhoneRoute,
+  type BusinessHours,
+  type CallFallback,
+  type RouteDirection,
+} from '../entities/index.js';
+import { ROUTE_DIRECTIONS } from '../entities/index.js';
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Page } from '../lib/cursor.js';
+import { AppError, notFound } from '../lib/errors.js';
+import { isUuid } from '../lib/ids.js';
+import { CarrierError, type Carrier, type CarrierNumber } from '../ports/carrier.js';
+import { fallback } from './agent-contract.js';
+import { audit } from './audit-log.js';
+import type { CarrierAccounts } from './carrier-accounts.js';
+import { Checks, knownId } from './checks.js';
+import type { ServiceContext } from './context.js';
+import { listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
+import { existingTenant } from './tenants.js';
+import { emFor, requireAdmin, requireScope, type Viewer } from './viewer.js';
+import { inTransaction, orConflict, snapshot } from './writes.js';
+
+/** Undefined on an update: as it is. */
+export interface PhoneRouteChange {
+  direction?: RouteDirection | null;
+  /** By key or id; one of them on creation. */
+  agentKey?: string | null;
+  agentId?: string | null;
+  /** Pins a version; null: the published one and its canary. */
+  agentVersionId?: string | null;
+  isDefault?: boolean | null;
+  businessHours?: (Omit<BusinessHours, 'outside'> & { outside: PhoneRouteDestination }) | null;
+  fallback?: { action: CallFallback['action']; message?: string | null; target?: string | null } | null;
+  transferNumber?: string | null;
+  active?: boolean | null;
+}
+export interface NewPhoneRoute extends PhoneRouteChange {
+  tenantId?: string | null;
+  number: string;
+}
+export interface PhoneRouteDestination {
+  action: BusinessHours['outside']['action'];
+  message?: string | null;
+  target?: string | null;
+}
+
+/** What the carrier's number says, and what to set there. */
+export interface RouteVerification {
+  ok: boolean;
+  /** Null: the account does not own the number. */
+  found: CarrierNumber | null;
+  expectedVoiceUrl: string;
+  expectedFallbackUrl: string;
+  /** One sentence per setting that is wrong. */
+  problems: string[];
+}
+
+export class PhoneRoutes {
+  constructor(
+    private readonly ctx: ServiceContext,
+    private readonly carrier: Carrier,
+    private readonly accounts: CarrierAccounts,
+  ) {}
+
+  /** Throws VALIDATION_FAILED, NOT_FOUND, CONFLICT when the number is routed already, by whomever. */
+  async create(viewer: Viewer, input: NewPhoneRoute): Promise<PhoneRoute> {
+    requireAdmin(viewer);
+    const checks = new Checks();
+    const number = checks.phone('number', input.number);
+    if (input.agentKey == null && input.agentId == null) checks.fail('agentKey', 'is needed');
+    const fields = checkedFields(checks, input);
+    checks.done();
+    const { id: tenantId } = await existingTenant(this.ctx, viewer, input.tenantId);
+    // Whose it is stays a secret: another tenant's numbers are none of this one's business.
+    return orConflict('This number is routed already', () =>
+      inTransaction(this.ctx, viewer, async (em) => {
+        const agent = await agentOf(em, tenantId, input);
+        const route = em.create(PhoneRoute, {
+          direction: 'BOTH',
+          ...fields,
+          tenantId,
+          number,
+          agentId: agent!.id,
+          agentVersionId: await pinned(em, agent!, input.agentVersionId ?? null),
+        });
+        await em.flush();
+        await onlyDefault(em, route);
+        audit(em, viewer, {
+          tenantId,
+          action: 'phone_route.created',
+          subjectType: 'phone_route',
+          subjectId: route.id,
+          after: snapshot(route),
+        });
+        return route;
+      }),
+    );
+  }
+
+  async update(viewer: Viewer, id: string, change: PhoneRouteChange): Promise<PhoneRoute> {
+    requireAdmin(viewer);
+    const checks = new Checks();
+    const fields = checkedFields(checks, change);
+    checks.done();
+    return inTransaction(this.ctx, viewer, async (em) => {
+      const route = await routeOf(em, id);
+      const before = snapshot(route);
+      const agent = await agentOf(em, route.tenantId, change);
+      em.assign(route, fields);
+      if (agent !== null && agent.id !== route.agentId) {
+        route.agentId = agent.id;
+        // The other agent's version cannot stay pinned.
+        route.agentVersionId = null;
+      }
+      if (change.agentVersionId !== undefined)
+        route.agentVersionId = await pinned(em, await em.findOneOrFail(Agent, route.agentId), change.agentVersionId);
+      await em.flush();
+      await onlyDefault(em, route);
+      audit(em, viewer, {
+        tenantId: route.tenantId,
+        action: 'phone_route.updated',
+        subjectType: 'phone_route',
+        subjectId: id,
+        before,
+        after: snapshot(route),
+      });
+      return route;
+    });
+  }
+
+  async remove(viewer: Viewer, id: string): Promise<PhoneRoute> {
+    requireAdmin(viewer);
+    return inTransaction(this.ctx, viewer, async (em) => {
+      const route = await routeOf(em, id);
+      const before = snapshot(route);
+      await em.remove(route).flush();
+      audit(em, viewer, {
+        tenantId: route.tenantId,
+        action: 'phone_route.removed',
+        subjectType: 'phone_route',
+        subjectId: id,
+        before,
+      });
+      return route;
+    });
+  }
+
+  /** Asks the carrier whether the number points here. Throws NOT_FOUND, CARRIER_UNAVAILABLE, CARRIER_REJECTED. */
+  async verify(viewer: Viewer, id: string): Promise<RouteVerification> {
+    requireAdmin(viewer);
+    const em = emFor(this.ctx.database, viewer);
+    const route = await routeOf(em, id);
+    const account = await this.accounts.forTenant(em, route.tenantId);
+    if (account === null)
+      throw new AppError('CARRIER_UNAVAILABLE', 'No Twilio credentials are configured for this tenant');
+    const found = await this.carrier.fetchNumber(account, route.number).catch((error: unknown) => {
+      if (!(error instanceof CarrierError)) throw error;
+      throw error.failure === 'rejected'
+        ? new AppError('CARRIER_REJECTED', 'Twilio refused the request: check the credentials', { cause: error })
+        : new AppError('CARRIER_UNAVAILABLE', 'Twilio does not answer', { cause: error, retryAfterSeconds: 10 });
+    });
+    return verification(found, this.ctx.settings.publicUrl);
+  }
+
+  async get(viewer: Viewer, id: string): Promise<PhoneRoute> {
+    requireScope(viewer, 'agents:read');
+    return routeOf(emFor(this.ctx.database, viewer), id);
+  }
+  page(viewer: Viewer, tenantId: string | null | undefined, request: PageRequest): Promise<Page<PhoneRoute>> {
+    requireScope(viewer, 'agents:read');
+    return listPage(emFor(this.ctx.database, viewer, tenantId), PhoneRoute, {}, request);
+  }
+  list(viewer: Viewer, tenantId: string | null | undefined, request: OffsetRequest): Promise<Rows<PhoneRoute>> {
+    requireScope(viewer, 'agents:read');
+    return listOffset(emFor(this.ctx.database, viewer, tenantId), PhoneRoute, {}, request);
+  }
+}
+
+function checkedFields(checks: Checks, input: PhoneRouteChange) {
+  const hours = input.businessHours;
+  return {
+    ...(input.direction == null ? {} : { direction: checks.oneOf('direction', input.direction, ROUTE_DIRECTIONS) }),
+    ...(input.isDefault == null ? {} : { isDefault: input.isDefault }),
+    ...(input.active == null ? {} : { active: input.active }),
+    ...(hours === undefined ? {} : { businessHours: hours === null ? null : businessHours(checks, hours) }),
+    ...(input.fallback === undefined
+      ? {}
+      : { fallback: input.fallback === null ? null : fallback(checks, 'fallback', input.fallback) }),
+    ...(input.transferNumber === undefined
+      ? {}
+      : { transferNumber: checks.optionalPhone('transferNumber', input.transferNumber) }),
+  };
+}
+
+function businessHours(checks: Checks, hours: NonNullable<PhoneRouteChange['businessHours']>): BusinessHours {
+  const path = 'businessHours.outside';
+  const weekly = checks.weeklyHours('businessHours', hours);
+  const { action, message = null, target = null } = hours.outside;
+  if (action !== 'agent') return { ...weekly, outside: fallback(checks, path, { action, message, target }) };
+  return {
+    ...weekly,
+    outside: {
+      action,
+      message: checks.optionalText(`${path}.message`, message, { max: 2_000 }),
+      target: checks.key(`${path}.target`, target),
+    },
+  };
+}
+
+/** Null when the input names none. Throws NOT_FOUND. */
+async function agentOf(em: EntityManager, tenantId: string, input: PhoneRouteChange): Promise<Agent | null> {
+  if (input.agentKey == null && input.agentId == null) return null;
+  if (input.agentId != null && !isUuid(input.agentId)) throw notFound('agent');
+  const agent = await em.findOne(Agent, {
+    tenantId,
+    ...(input.agentId == null ? {} : { id: input.agentId }),
+    ...(input.agentKey == null ? {} : { key: input.agentKey }),
+  });
+  if (agent === null) throw notFound('agent');
+  return agent;
+}
+
+/** A pinned version takes customers, so it must be cleared. Throws NOT_FOUND, NOT_CLEARED. */
+async function pinned(em: EntityManager, agent: Agent, versionId: string | null): Promise<string | null> {
+  if (versionId === null) return null;
+  const version = await em.findOne(AgentVersion, { id: knownId('agent version', versionId), agentId: agent.id });
+  if (version === null) throw notFound('agent version');
+  if (version.clearedAt == null)
+    throw new AppError('NOT_CLEARED', 'This agent version is not cleared for customers; publish it first');
+  return version.id;
+}
+
+/** A tenant has one default route. */
+async function onlyDefault(em: EntityManager, route: PhoneRoute): Promise<void> {
+  if (route.isDefault)
+    await em.nativeUpdate(
+      PhoneRoute,
+      { tenantId: route.tenantId, isDefault: true, id: { $ne: route.id } },
+      { isDefault: false },
+    );
+}
+
+async function routeOf(em: EntityManager, id: string): Promise<PhoneRoute> {
+  const route = await em.findOne(PhoneRoute, { id: knownId('phone route', id) });
+  if (route === null) throw notFound('phone route');
+  return route;
+}
+
+function verification(found: CarrierNumber | null, publicUrl: string): RouteVerification {
+  const expectedVoiceUrl = `${publicUrl}/api/v1/incoming-call`;
+  const expectedFallbackUrl = `${publicUrl}/api/v1/fallback-call`;
+  const problems: string[] = [];
+  if (found === null) problems.push('The Twilio account does not own this number.');
+  else {
+    if (found.voiceUrl !== expectedVoiceUrl) problems.push(`Set "A call comes in" to ${expectedVoiceUrl}.`);
+    if ((found.voiceMethod ?? 'POST') !== 'POST') problems.push('Set the method of "A call comes in" to HTTP POST.');
+    if (found.voiceFallbackUrl !== expectedFallbackUrl)
+      problems.push(`Set "Primary handler fails" to ${expectedFallbackUrl}.`);
+  }
+  return { ok: problems.length === 0, found, expectedVoiceUrl, expectedFallbackUrl, problems };
+}
