@@ -20,6 +20,7 @@ import { StreamClaims } from './media-sessions.js';
 import { Reconciler } from './reconcile.js';
 import { SessionEnd } from './session-end.js';
 import { SessionLog } from './session-log.js';
+import { StoredSignatureEvidence, type SignatureEvidence } from './signature-evidence.js';
 import { StreamEnds } from './stream-ends.js';
 import { publishedVersion, type VersionPicker } from './version-picker.js';
 
@@ -53,6 +54,7 @@ export interface CallServices {
   inbound: InboundCalls;
   continuations: CallContinuations;
   statusCallbacks: CallStatusCallbacks;
+  signatureEvidence: SignatureEvidence;
   mediaSessions: StreamClaims;
   streamEnds: StreamEnds;
   /** `work()` registers its queues; before the jobs are started. */
@@ -96,6 +98,7 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
     inbound: new InboundCalls(context, { picker, fallbacks, diagnostics, gate }),
     continuations: new CallContinuations(context, { progress, sessionEnd, fallbacks, diagnostics, gate }),
     statusCallbacks: new CallStatusCallbacks(context, progress),
+    signatureEvidence: new StoredSignatureEvidence(context, diagnostics),
     mediaSessions: new StreamClaims(context, {
       carrier,
       accounts,
