@@ -2,7 +2,7 @@ import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
 import { Call, VoiceSession } from '../entities/index.js';
 import { apply, isTerminal, type ReportedStatus } from './call-states.js';
 import type { ServiceContext } from './context.js';
-import { COMPLETED_QUEUE, hasLiveStream, type Announce, type SessionEnd } from './session-end.js';
+import { COMPLETED_QUEUE, endReasonOf, hasLiveStream, type Announce, type SessionEnd } from './session-end.js';
 import type { SessionLog } from './session-log.js';
 
 /** What somebody learned about a call: a status callback, an answer of the carrier, a look-up, our own media stream. */
@@ -99,7 +99,7 @@ export class CallProgress {
     // The owner of a live stream still holds words that were spoken; it ends the session when Twilio's `stop` comes.
     const { clock, settings } = this.context;
     if (session !== null && !hasLiveStream(session, clock.now(), settings.timing.ownerDeadAfterMs))
-      announces.push((await this.sessionEnd.endWithin(em, session, 'CALL_ENDED', clock.now())).announce);
+      announces.push((await this.sessionEnd.endWithin(em, session, endReasonOf(session), clock.now())).announce);
     await this.context.jobs.send(COMPLETED_QUEUE, { callId: call.id }, {}, em);
     return announces;
   }

@@ -1,12 +1,11 @@
 import { Call, VoiceSession } from '../entities/index.js';
 import { CarrierError, type Carrier } from '../ports/carrier.js';
-import type { EndReason } from '../ports/session-events.js';
 import type { CallLookup } from './call-lookup.js';
 import { announceCall, type CallProgress } from './call-progress.js';
-import { isTerminal, statusOf } from './call-states.js';
+import { isTerminal } from './call-states.js';
 import type { CarrierAccounts } from './carrier-accounts.js';
 import type { ServiceContext } from './context.js';
-import { COMPLETED_QUEUE, type SessionEnd } from './session-end.js';
+import { COMPLETED_QUEUE, endReasonOf, type SessionEnd } from './session-end.js';
 
 /** Rows of one kind that one sweep looks at; the rest waits for the next, those checked longest ago first. */
 const BATCH = 20;
@@ -174,24 +173,15 @@ export class Reconciler {
     return rivals === 0;
   }
 
+  /** Whoever applies the news that the call is over ends its session; only a call known to be over needs nothing more. */
   private async settleAbandoned(session: VoiceSession): Promise<void> {
+    const { progress, lookup, sessionEnd } = this.services;
     const call = await this.em().findOneOrFail(Call, { id: session.callId });
-    const reason = abandonedBecause(session);
-    if (call.synthetic && !isTerminal(call.status)) {
-      // Nobody but the dead owner could know more.
-      await this.services.progress.report(call.id, { status: 'FAILED', at: this.now(), errorCode: 'owner_lost' });
-    } else if (!isTerminal(call.status)) {
-      const account = await this.services.accounts.forCall(this.em(), call);
-      if (account === null || call.callSid == null) return;
-      const found = await this.services.carrier.fetchCall(account, call.callSid);
-      const status = found === null ? null : statusOf(found.status);
-      if (found === null || status === null || !isTerminal(status)) return;
-      // Ended first, with the reason that only we know; the carrier's news then finds no active session.
-      await this.services.sessionEnd.end(session, reason);
-      await this.services.lookup.learn(call, found);
-      return;
-    }
-    await this.services.sessionEnd.end(session, reason);
+    if (isTerminal(call.status)) await sessionEnd.end(session, endReasonOf(session));
+    // Nobody but the dead owner could know more about a call without a line.
+    else if (call.synthetic)
+      await progress.report(call.id, { status: 'FAILED', at: this.now(), errorCode: 'owner_lost' });
+    else await lookup.ask(call);
   }
 
   /** Calls that are over and whose last event nobody sent: the process died between the two. */
@@ -224,9 +214,4 @@ export class Reconciler {
   private ago(ms: number): Date {
     return new Date(this.now().getTime() - ms);
   }
-}
-
-function abandonedBecause(session: VoiceSession): EndReason {
-  if (session.streamEndedAt != null) return 'CALL_ENDED';
-  return session.ownerBeatAt == null ? 'MEDIA_LOST' : 'OWNER_LOST';
 }

@@ -26,6 +26,11 @@ export function hasLiveStream(session: VoiceSession, now: Date, ownerDeadAfterMs
   );
 }
 
+/** Why a session ends whose call is over: its owner died over it, or the call simply ended. */
+export function endReasonOf(session: VoiceSession): EndReason {
+  return session.streamEndedAt == null && session.ownerBeatAt != null ? 'OWNER_LOST' : 'CALL_ENDED';
+}
+
 /** The only way a session ends: once, with `SessionEnded` as the log's last event, and with what follows it enqueued. */
 export class SessionEnd {
   constructor(
