@@ -196,7 +196,7 @@ describe('a caller whom no agent can answer', () => {
       [broken, 5_000],
       [slow, 30],
     ] as const) {
-      const doors = await openDoors(sick, patience);
+      const doors = await openDoors(sick, { patienceMs: patience });
       expect(await doors.post(INCOMING, form(acme.route.number))).toMatchObject({ status: 200 });
       await doors.app.close();
     }

@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { Call } from '../entities/index.js';
 import { AppError } from '../lib/errors.js';
 import { newId } from '../lib/ids.js';
+import { Turns } from '../lib/turns.js';
 import { Check } from '../lib/validation.js';
 import { CarrierError, type Carrier } from '../ports/carrier.js';
 import type { CallLookup } from './call-lookup.js';
@@ -60,6 +61,8 @@ const TIME_LIMIT_MARGIN_SECONDS = 60;
  * check and the row in one transaction, then the carrier with no transaction open, and no second try ever.
  */
 export class MakeCall {
+  private readonly turns = new Turns();
+
   constructor(
     private readonly context: ServiceContext,
     private readonly services: MakeCallServices,
@@ -75,21 +78,24 @@ export class MakeCall {
     const tenantId = tenantOf(viewer, input.tenantId);
     const { tenantId: _, ...asked } = input;
     const idempotency = idempotencyOf(tenantId, idempotencyKey, asked);
-    if (idempotency !== null) {
-      const replay = await this.replay(idempotency);
-      if (replay !== null) return replay;
+    if (idempotency === null) return (await this.attempt(tenantId, input, null))!;
+    const { clock, settings } = this.context;
+    const deadline = clock.monotonicMs() + settings.timing.idempotencyWaitMs;
+    const done = await this.turns.take(`${tenantId} ${idempotencyKey}`, settings.timing.idempotencyWaitMs);
+    try {
+      for (;;) {
+        // Whoever held the key when we last asked may have been refused since: then this request is the first again.
+        const result = (await this.replay(idempotency, deadline)) ?? (await this.attempt(tenantId, input, idempotency));
+        if (result !== null) return result;
+      }
+    } finally {
+      done();
     }
-    const request = checked(input);
-    const decision = await this.decide(tenantId, request, idempotency);
-    // Whoever held the key when we asked may have been refused since: then this request is the first again.
-    if (decision === null) return this.makeCall(viewer, input, idempotencyKey);
-    return this.dial(decision.call, decision.plan);
   }
 
   /** The call that the key made, once its outcome is known or the patience is over; null when the key is free. */
-  private async replay(idempotency: Idempotency): Promise<MakeCallResult | null> {
-    const { clock, settings, database } = this.context;
-    const deadline = clock.monotonicMs() + settings.timing.idempotencyWaitMs;
+  private async replay(idempotency: Idempotency, deadline: number): Promise<MakeCallResult | null> {
+    const { clock, database } = this.context;
     for (let pause = 25; ; pause = Math.min(pause * 2, 400)) {
       const em = database.em({ tenantId: idempotency.tenantId });
       const callId = await callOfKey(em, idempotency);
@@ -98,6 +104,16 @@ export class MakeCall {
       if (call.status !== 'DIALING' || clock.monotonicMs() >= deadline) return outcome(call, true);
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
+  }
+
+  /** Dials once. Null: another process took the key first. */
+  private async attempt(
+    tenantId: string,
+    input: MakeCallInput,
+    idempotency: Idempotency | null,
+  ): Promise<MakeCallResult | null> {
+    const decision = await this.decide(tenantId, checked(input), idempotency);
+    return decision === null ? null : this.dial(decision.call, decision.plan);
   }
 
   /** Null when another request with the same key was first. */

@@ -13,7 +13,7 @@ export interface VersionPicker {
 /** Everybody gets the published version. */
 export const publishedVersion: VersionPicker = {
   pick: async (em, agent) =>
-    agent.publishedVersionId === null
+    agent.publishedVersionId == null
       ? null
       : em.findOne(AgentVersion, { id: agent.publishedVersionId, tenantId: agent.tenantId }),
 };

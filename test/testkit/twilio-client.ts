@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { getExpectedTwilioSignature } from 'twilio/lib/webhooks/webhooks.js';
 import { twilioSignatures } from '../../src/adapters/telephony/signatures.js';
@@ -45,11 +47,17 @@ export class TwilioClient {
   }
 }
 
-export async function openDoors(world: CallWorld, patienceMs?: number): Promise<TwilioClient> {
+export interface DoorSettings {
+  patienceMs?: number;
+  /** Listens on a free port of the loopback address, which becomes the public URL. */
+  listen?: boolean;
+}
+
+/** Twilio's doors over the services of a test. */
+export async function openDoors(world: CallWorld, { patienceMs, listen }: DoorSettings = {}): Promise<TwilioClient> {
   const { services, context } = world;
   const app = Fastify();
-  await app.register(twilioDoors, {
-    publicUrl: context.settings.publicUrl,
+  const options = {
     accounts: services.accounts,
     signatures: twilioSignatures,
     evidence: services.signatureEvidence,
@@ -59,8 +67,21 @@ export async function openDoors(world: CallWorld, patienceMs?: number): Promise<
     diagnostics: services.diagnostics,
     log: context.log,
     patienceMs,
-  });
+  };
+  if (listen) context.settings.publicUrl = `http://127.0.0.1:${await freePort()}`;
+  await app.register(twilioDoors, { ...options, publicUrl: context.settings.publicUrl });
+  if (listen) await app.listen({ host: '127.0.0.1', port: Number(new URL(context.settings.publicUrl).port) });
   return new TwilioClient(app, context.settings.publicUrl);
+}
+
+/** A port that was free a moment ago: the public URL must be known before the doors open. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** The stream token of a `<Connect><Stream>` answer. Throws with the TwiML when there is none. */
