@@ -20,6 +20,7 @@ import { silentLogger } from '../src/ports/logger.js';
 import type { ClaimedSession } from '../src/ports/media-session.js';
 import type { NewSessionEvent } from '../src/ports/session-events.js';
 import { TextModelError, type TextModel } from '../src/ports/text-model.js';
+import { openSession } from '../src/services/session-open.js';
 import { mintStreamToken } from '../src/services/stream-token.js';
 import { ACCOUNT, callWorld, seedCallTenant, type CallWorld, type SeededTenant } from './testkit/call-world.js';
 import { openTestDatabase, type TestDatabase } from './testkit/database.js';
@@ -44,7 +45,7 @@ beforeAll(async () => {
     fallback: { action: 'message', message: 'The agent is gone', target: null },
   });
   jobs = new PgBossJobs(test.database, silentLogger);
-  world = callWorld(test, { jobs }, { textModel });
+  world = callWorld(test, { jobs }, { textModel, modelProvider: 'simulator' });
   const { timing } = world.context.settings;
   timing.resumeGraceAfterStopMs = 100;
   timing.resumeGraceAfterCloseMs = 200;
@@ -314,6 +315,34 @@ describe('the end of a session', () => {
     expect((await resume(callSid)).body).toContain('The agent is gone');
     expect(await sessionOf(callSid)).toMatchObject({ status: 'FAILED', endReason: 'MEDIA_LOST', resumeCount: 3 });
   });
+});
+
+it('ends a synthetic call with its stream: nobody else will ever tell of it', async () => {
+  const writer = em();
+  const call = writer.create(Call, {
+    tenantId: 'acme',
+    direction: 'INBOUND',
+    status: 'RINGING',
+    callSid: `CA${randomBytes(16).toString('hex')}`,
+    agentVersionId: acme.version.id,
+    synthetic: true,
+  });
+  await writer.flush();
+  const callSid = call.callSid!;
+  await openSession(writer, world.context, call, acme.version, null);
+  const token = mintStreamToken(
+    world.context.settings.streamTokenSecret,
+    { callId: call.id, callSid, kind: 'initial' },
+    new Date(),
+  );
+  const { control } = await claim(callSid, token, 'synthetic');
+  const before = world.carrier.updated.length;
+  await control.hangUp();
+  await control.streamEnded({ by: 'close', ended: null });
+  expect(await callOf(callSid)).toMatchObject({ status: 'COMPLETED' });
+  expect(await sessionOf(callSid)).toMatchObject({ status: 'COMPLETED', endReason: 'INTENT', provider: 'simulator' });
+  expect(world.carrier.updated).toHaveLength(before);
+  expect(eventsOf(callSid, 'voice.call.started')).toHaveLength(0);
 });
 
 describe('what the engine may ask for', () => {

@@ -37,6 +37,8 @@ export interface CallPorts {
   diagnostics?: DiagnosticSink;
   callbackDesk?: CallbackDesk;
   doNotCall?: DoNotCallList;
+  /** Recorded with each session: `openai` or `simulator`. */
+  modelProvider?: string | null;
   /** Told whether session logs can be written, for readiness. */
   onRecorderHealth?: (healthy: boolean) => void;
 }
@@ -109,6 +111,7 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
       streamEnds,
       sessionLog,
       progress,
+      modelProvider: ports.modelProvider ?? null,
       onRecorderHealth: ports.onRecorderHealth ?? (() => {}),
     }),
     afterCall: new AfterCall(context, ports.textModel),

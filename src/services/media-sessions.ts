@@ -16,6 +16,8 @@ import { readStreamToken, type StreamTokenClaims } from './stream-token.js';
 export interface MediaSessionServices extends CallControlServices {
   sessionLog: SessionLog;
   progress: CallProgress;
+  /** Who speaks: `openai`, or `simulator`, whose calls are no evidence for a launch gate. */
+  modelProvider: string | null;
   /** Told whether session logs can be written, for readiness. */
   onRecorderHealth: (healthy: boolean) => void;
 }
@@ -67,6 +69,7 @@ export class StreamClaims implements MediaSessions {
     session.streamEndedAt = null;
     session.streamSid = start.streamSid;
     session.callSid ??= start.callSid;
+    session.provider = this.services.modelProvider;
     await em.flush();
     const answered = await this.services.progress.apply(em, call, { status: 'IN_PROGRESS', at: clock.now() });
     if (first && !call.synthetic) await this.tellTenant(em, call, session);
