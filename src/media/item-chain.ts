@@ -14,7 +14,7 @@ export class ItemChain {
 
   /** `previousItemId` null: the first item; undefined: the event does not say, so it follows what is there. */
   add(itemId: string, previousItemId: string | null | undefined, nowMs: number): void {
-    if (this.placed.has(itemId)) return;
+    if (itemId === '' || this.placed.has(itemId)) return;
     if (typeof previousItemId === 'string' && previousItemId !== itemId && !this.placed.has(previousItemId)) {
       if (!this.waiting.has(itemId)) this.waiting.set(itemId, { previousItemId, untilMs: nowMs + PREDECESSOR_WAIT_MS });
       return;

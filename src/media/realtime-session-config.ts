@@ -55,11 +55,6 @@ export function muteUpdate(plan: CallPlan, muted: boolean): RealtimeClientEvent 
   };
 }
 
-/** `response.create` instructions for a line that must be said word for word. */
-export function sayExactly(text: string): string {
-  return `Say exactly: "${text}"`;
-}
-
 function turnDetection(plan: CallPlan): Record<string, unknown> {
   return { ...(plan.turnDetection ?? DEFAULT_TURN_DETECTION) };
 }

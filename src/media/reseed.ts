@@ -32,3 +32,21 @@ export function reseedItems(history: readonly TurnState[], notes: readonly strin
   }
   return [...kept.reverse(), ...notes.map((note) => textItem('system', note))];
 }
+
+/** Notes that are kept, and characters of each. */
+const MAX_NOTES = 20;
+const MAX_NOTE = 2_000;
+
+/** What was never spoken but a new model session must know: the newest results of tools and instructions. */
+export class Notes {
+  private readonly notes: string[] = [];
+
+  get all(): readonly string[] {
+    return this.notes;
+  }
+
+  add(text: string): void {
+    this.notes.push(text.slice(0, MAX_NOTE));
+    if (this.notes.length > MAX_NOTES) this.notes.shift();
+  }
+}

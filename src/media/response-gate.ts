@@ -4,7 +4,7 @@ import type { Deadlines } from './deadlines.js';
 
 /** A wish for the model to speak. */
 export interface ResponseRequest {
-  /** `reply`: answer to what is in the conversation now; several waiting ones are the same wish. */
+  /** `reply`: answer to what is in the conversation now. Several waiting replies or greetings are one wish. */
   purpose: 'reply' | 'greeting' | 'say' | 'goodbye';
   /** For this response only, instead of the session's. */
   instructions?: string;
@@ -66,7 +66,8 @@ export class ResponseGate {
   }
 
   request(request: ResponseRequest): void {
-    if (request.purpose === 'reply' && this.queue.some((waiting) => waiting.purpose === 'reply')) return;
+    const joins = request.purpose === 'reply' || request.purpose === 'greeting';
+    if (joins && this.queue.some((waiting) => waiting.purpose === request.purpose)) return;
     this.queue.push(request);
     this.pump();
   }
@@ -77,7 +78,7 @@ export class ResponseGate {
     this.pump();
   }
 
-  /** While anything holds, nothing is sent. */
+  /** `caller`: nothing is sent. `mute`: only what a supervisor wants said. */
   hold(reason: HoldReason): void {
     this.holds.add(reason);
   }
@@ -157,8 +158,11 @@ export class ResponseGate {
   }
 
   private pump(): void {
-    if (!this.open || this.blocked || this.holds.size > 0 || this.activeId !== null || this.inFlight !== null) return;
-    const request = this.queue.shift();
+    if (!this.open || this.blocked || this.holds.has('caller') || this.activeId !== null || this.inFlight !== null)
+      return;
+    // A silenced agent still lends its voice to the supervisor.
+    const next = this.queue.findIndex((waiting) => !this.holds.has('mute') || waiting.purpose === 'say');
+    const [request] = next < 0 ? [] : this.queue.splice(next, 1);
     if (request === undefined) return;
     this.inFlight = { eventId: newId(), request };
     this.unanswered.set(this.inFlight.eventId, request);

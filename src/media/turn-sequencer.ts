@@ -114,8 +114,8 @@ export class TurnSequencer {
 
   /** First audio of this turn went to the caller. */
   agentAudible(itemId: string, latencyMs: number | null, nowMs: number): void {
-    const turn = this.turns.get(itemId);
-    if (turn === undefined) return;
+    const turn = this.open(itemId, 'AGENT', nowMs);
+    if (turn === null) return;
     turn.state.startedAtMs = this.sessionMs(nowMs);
     turn.state.latencyMs = latencyMs;
   }
@@ -147,7 +147,7 @@ export class TurnSequencer {
   /** Its audio is all sent: without a sign from the carrier, take it as heard after `ms`. */
   expectPlayedWithin(itemId: string, ms: number, nowMs: number): void {
     const turn = this.turns.get(itemId);
-    if (turn?.playback === 'pending') turn.deadlineMs = nowMs + ms;
+    if (turn?.playback === 'pending' && turn.deadlineMs === Infinity) turn.deadlineMs = nowMs + ms;
   }
 
   /** Agent turns whose audio nobody has settled yet, in order. */
@@ -187,7 +187,7 @@ export class TurnSequencer {
 
   /** The open turn of this item, new if need be; null when it is complete. */
   private open(itemId: string, speaker: 'CALLER' | 'AGENT', nowMs: number): Turn | null {
-    if (this.settled.has(itemId)) return null;
+    if (itemId === '' || this.settled.has(itemId)) return null;
     let turn = this.turns.get(itemId);
     if (turn === undefined) {
       turn = {
