@@ -1,5 +1,6 @@
 import type { RealtimeClientEvent } from '../ports/realtime-model.js';
 import type { AgentActs } from './agent-acts.js';
+import { isBuiltIn } from './built-in-tools.js';
 import type { CallParts } from './engine-context.js';
 import { FunctionCalls } from './function-calls.js';
 import { textItem, toolOutputItem } from './model-items.js';
@@ -23,8 +24,10 @@ export function agentTools(parts: AgentToolParts): FunctionCalls {
     metrics: parts.context.metrics,
     run: async (call, signal) => {
       const outcome = await runner.run(call, signal);
+      // Built-in tools fail by the model's own mistakes, which say nothing of the tenant's systems.
+      if (isBuiltIn(call.name) || signal.aborted) return outcome;
       if (outcome.status === 'SUCCEEDED') acts.toolSucceeded();
-      if (outcome.status === 'FAILED' && !signal.aborted) acts.signal('tool_failed');
+      if (outcome.status === 'FAILED') acts.signal('tool_failed');
       return outcome;
     },
     deliver: (call, result, lost) => {

@@ -38,7 +38,9 @@ export class CallBridge implements LiveCall, Ticking {
   ) {
     const { plan, recorder, control } = claimed;
     ({ tenantId: this.tenantId, callId: this.callId, sessionId: this.sessionId } = plan);
-    this.gone = new Promise((resolve) => (this.resolveGone = resolve));
+    this.gone = new Promise((resolve) => {
+      this.resolveGone = resolve;
+    });
     const log = context.log.child({ tenantId: plan.tenantId, callId: plan.callId, sessionId: plan.sessionId });
     const deadlines = new Deadlines(context.clock);
     this.parts = {

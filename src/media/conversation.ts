@@ -35,14 +35,15 @@ export class Conversation implements ModelListener {
   readonly acts: AgentActs;
   readonly silence = new SilenceGuard();
   readonly taking: TurnTaking;
-  private readonly model: ModelSide;
+  readonly model: ModelSide;
   private readonly notes = new Notes();
   private readonly keypad: Keypad;
   /** The caller waits for an answer. */
   private replyOwed = false;
   private failedResponses = 0;
   private activeRequest: ResponseRequest | null = null;
-  private over = false;
+  /** The caller is gone; only his last words may still come. */
+  over = false;
   private toolsEnded = Promise.resolve();
 
   constructor(readonly parts: CallParts) {
@@ -95,11 +96,6 @@ export class Conversation implements ModelListener {
         if (!this.leave.answered(this.voice.spoke(responseId))) this.gate.request({ purpose: 'reply' });
       },
     });
-  }
-
-  /** The caller is gone; only his last words may still come. */
-  get isOver(): boolean {
-    return this.over;
   }
 
   get nowMs(): number {
@@ -187,10 +183,6 @@ export class Conversation implements ModelListener {
 
   idle(): boolean {
     return this.gate.idle && !this.calls.busy && !this.replyOwed && this.parts.caller.quiet;
-  }
-
-  sessionExpired(): void {
-    this.model.replace('session_expired');
   }
 
   // --- what the table of model events does ---

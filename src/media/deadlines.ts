@@ -44,11 +44,17 @@ export interface Ticking {
   tick(nowMs: number): void;
 }
 
+/** Where a call asks to be told. Tests drive their own. */
+export interface TickSource {
+  add(member: Ticking): void;
+  remove(member: Ticking): void;
+}
+
 /** Milliseconds between ticks: the precision of every deadline of a call. */
 const TICK_MS = 100;
 
 /** The one timer that all calls of a process share. It runs only while somebody listens and keeps no process alive. */
-export class Ticker {
+export class Ticker implements TickSource {
   private readonly members = new Set<Ticking>();
   private timer: NodeJS.Timeout | null = null;
 

@@ -6,7 +6,7 @@ import type { RealtimeModel } from '../ports/realtime-model.js';
 import type { CallEnding } from './call-ending.js';
 import type { CallJournal } from './call-journal.js';
 import type { CallerSide } from './caller-side.js';
-import type { Deadlines, Ticker } from './deadlines.js';
+import type { Deadlines, TickSource } from './deadlines.js';
 
 /** What every bridge of a process shares; made once by the composition root. */
 export interface EngineContext {
@@ -14,7 +14,7 @@ export interface EngineContext {
   clock: Clock;
   log: Logger;
   metrics: MediaMetrics;
-  ticker: Ticker;
+  ticker: TickSource;
 }
 
 /** What the parts of one call share. */

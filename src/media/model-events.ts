@@ -39,7 +39,7 @@ const HANDLERS: Record<string, Handler> = {
     talk.turns.callerText(text(event['item_id']), text(event['transcript']), nowMs),
   'conversation.item.input_audio_transcription.failed': (talk, event, nowMs) => {
     talk.turns.callerText(text(event['item_id']), null, nowMs);
-    if (!talk.isOver) talk.acts.signal('transcription_failed');
+    if (!talk.over) talk.acts.signal('transcription_failed');
   },
 
   'response.created': (talk, event) => {
@@ -74,7 +74,7 @@ const HANDLERS: Record<string, Handler> = {
   error: (talk, event) => {
     const error = fields(event['error']);
     const code = optionalText(error['code']);
-    if (code === 'session_expired') return talk.sessionExpired();
+    if (code === 'session_expired') return talk.model.replace('session_expired');
     if (talk.gate.refused(text(error['event_id']), code) || HARMLESS_ERRORS.has(code ?? '')) return;
     talk.parts.log.warn({ code, type: error['type'], param: error['param'] }, 'the model refused an event');
   },
