@@ -1,0 +1,154 @@
+import { createServer } from 'node:net';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { twilioSignatures } from './adapters/telephony/signatures.js';
+import { openInfrastructure, type Infrastructure, type InfrastructureOverrides } from './app/infrastructure.js';
+import { createServices, type Services } from './app/services.js';
+import { routeUpgrades, type UpgradeHandler } from './app/upgrade-router.js';
+import type { Config } from './config.js';
+import type { FeedTiming } from './live/session-feed.js';
+import { systemClock, type Clock } from './ports/clock.js';
+import { requestIdOf } from './rest-compat/http.js';
+import { restDoor } from './rest-compat/rest-door.js';
+import type { Readiness } from './rest-compat/health.js';
+import type { ServiceTiming } from './services/context.js';
+import { twilioDoors } from './webhooks/inbound/twilio-doors.js';
+import { WebhookDeliverer } from './webhooks/outbound/deliverer.js';
+
+export interface AppOverrides extends InfrastructureOverrides {
+  clock?: Clock;
+  timing?: Partial<ServiceTiming>;
+  feedTiming?: FeedTiming;
+}
+
+/** One gateway process, composed and not yet listening. */
+export interface App {
+  readonly http: FastifyInstance;
+  readonly services: Services;
+  readonly infrastructure: Infrastructure;
+  readonly publicUrl: string;
+  /** Migrates, starts the workers, listens. Resolves to the local origin. */
+  start(): Promise<string>;
+  /** Not ready, no new calls; running calls may finish until `drainMs` is over, then everything is let go. */
+  stop(drainMs?: number): Promise<void>;
+}
+
+const BODY_LIMIT = 256 * 1024;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** The composition root: the only place that constructs adapters and wires the layers. Every part can be replaced. */
+export async function buildApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
+  const infrastructure = await openInfrastructure(config, overrides);
+  const port = config.port === 0 ? await freePort() : config.port;
+  const publicUrl = config.publicUrl ?? `http://127.0.0.1:${port}`;
+  const state = { draining: false, recordersHealthy: true };
+  const services = createServices(config, infrastructure, {
+    publicUrl,
+    clock: overrides.clock ?? systemClock,
+    gate: { draining: () => state.draining, modelConfigured: () => infrastructure.realtime !== null },
+    timing: overrides.timing,
+    feedTiming: overrides.feedTiming,
+    onRecorderHealth: (healthy) => (state.recordersHealthy = healthy),
+  });
+  const deliverer = new WebhookDeliverer(
+    services.context,
+    infrastructure.http,
+    services.webhookEndpoints,
+    services.webhookDeliveries,
+  );
+  const http = Fastify({
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    trustProxy: config.trustProxy as boolean,
+    genReqId: (request) => requestIdOf(request.headers['x-request-id']),
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: true } },
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 300 },
+  });
+  const upgrades = new Map<string, UpgradeHandler>();
+  routeUpgrades(http.server, upgrades);
+  if (config.surfaces.has('telephony'))
+    await http.register(twilioDoors, twilioOptions(publicUrl, services, infrastructure));
+  await http.register(restDoor, {
+    services,
+    surfaces: config.surfaces,
+    limiter: infrastructure.limiter,
+    rateLimitPerTenant: config.rateLimitPerTenant,
+    rateLimitPerIp: config.rateLimitPerIp,
+    log: infrastructure.log,
+    readiness: () => readiness(infrastructure, state),
+  });
+
+  let started = false;
+  return {
+    http,
+    services,
+    infrastructure,
+    publicUrl,
+    start: async () => {
+      await infrastructure.database.migrate();
+      await services.calls.afterCall.work();
+      await deliverer.work();
+      await infrastructure.jobs.start();
+      await services.viewers.start();
+      if (config.surfaces.has('telephony')) services.calls.reconciler.start();
+      started = true;
+      return http.listen({ port, host: config.host });
+    },
+    stop: async () => {
+      state.draining = true;
+      await services.calls.reconciler.stop();
+      services.calls.streamEnds.close();
+      services.viewers.stop();
+      await http.close();
+      if (started) await deliverer.stop();
+      if (started) await infrastructure.jobs.stop();
+      await infrastructure.close();
+    },
+  };
+}
+
+function twilioOptions(publicUrl: string, services: Services, { log }: Infrastructure) {
+  const { accounts, signatureEvidence, inbound, continuations, statusCallbacks, diagnostics } = services.calls;
+  return {
+    publicUrl,
+    accounts,
+    signatures: twilioSignatures,
+    evidence: signatureEvidence,
+    inbound,
+    continuations,
+    statusCallbacks,
+    diagnostics,
+    log,
+  };
+}
+
+/** 503 only while draining or without the database; what else is missing leaves callers their fallback (design.md §6). */
+async function readiness(
+  infrastructure: Infrastructure,
+  state: { draining: boolean; recordersHealthy: boolean },
+): Promise<Readiness> {
+  const works = (check: Promise<void>): Promise<boolean> =>
+    check.then(
+      () => true,
+      () => false,
+    );
+  const [database, bus] = await Promise.all([works(infrastructure.database.ping()), works(infrastructure.bus.ping())]);
+  const parts = {
+    database: database && state.recordersHealthy,
+    bus,
+    carrier: infrastructure.defaultAccount !== null,
+    model: infrastructure.realtime !== null,
+  };
+  const ready = parts.database && !state.draining;
+  const status = !ready ? 'unavailable' : Object.values(parts).every(Boolean) ? 'ready' : 'degraded';
+  return { status, draining: state.draining, parts };
+}
+
+/** A port that nobody holds: the public URL must be known before the routes that show it are made. */
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve, reject) => probe.once('error', reject).listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as { port: number };
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}

@@ -1,0 +1,121 @@
+import type { Config } from '../config.js';
+import { SessionFeeds, type FeedTiming } from '../live/session-feed.js';
+import { newId } from '../lib/ids.js';
+import type { Clock } from '../ports/clock.js';
+import { TopicBus } from '../pubsub/topics.js';
+import { AccessRequests } from '../services/access-requests.js';
+import { Agents } from '../services/agents.js';
+import { AgentVersions, openPublishGuard } from '../services/agent-versions.js';
+import { ApiKeys } from '../services/api-keys.js';
+import { AuditQuery } from '../services/audit-query.js';
+import type { CallGate } from '../services/call-gate.js';
+import { createCallServices, type CallServices } from '../services/call-services.js';
+import { CallsQuery } from '../services/calls-query.js';
+import { DEFAULT_TIMING, type ServiceContext, type ServiceTiming } from '../services/context.js';
+import { DiagnosticsQuery } from '../services/diagnostics-query.js';
+import { Evaluations } from '../services/evaluations.js';
+import { PhoneRoutes } from '../services/phone-routes.js';
+import { Prompts } from '../services/prompts.js';
+import { RuntimeConfigs } from '../services/runtime-configs.js';
+import { SessionsQuery } from '../services/sessions-query.js';
+import { TenantOutbox } from '../services/tenant-outbox.js';
+import { Tenants } from '../services/tenants.js';
+import { TestNumbers } from '../services/test-numbers.js';
+import { TwilioCredentials } from '../services/twilio-credentials.js';
+import { Viewers } from '../services/viewers.js';
+import { WebhookDeliveries } from '../services/webhook-deliveries.js';
+import { WebhookEndpoints } from '../services/webhook-endpoints.js';
+import type { Infrastructure } from './infrastructure.js';
+
+/** Every use-case of the product, wired once; the doors pick what they show. */
+export interface Services {
+  context: ServiceContext;
+  calls: CallServices;
+  viewers: Viewers;
+  tenants: Tenants;
+  runtimeConfigs: RuntimeConfigs;
+  apiKeys: ApiKeys;
+  twilioCredentials: TwilioCredentials;
+  testNumbers: TestNumbers;
+  accessRequests: AccessRequests;
+  prompts: Prompts;
+  agents: Agents;
+  agentVersions: AgentVersions;
+  phoneRoutes: PhoneRoutes;
+  callsQuery: CallsQuery;
+  sessionsQuery: SessionsQuery;
+  evaluations: Evaluations;
+  auditQuery: AuditQuery;
+  diagnosticsQuery: DiagnosticsQuery;
+  webhookEndpoints: WebhookEndpoints;
+  webhookDeliveries: WebhookDeliveries;
+  feeds: SessionFeeds;
+}
+
+export interface ServiceOptions {
+  publicUrl: string;
+  clock: Clock;
+  gate: CallGate;
+  timing?: Partial<ServiceTiming>;
+  feedTiming?: FeedTiming;
+  onRecorderHealth: (healthy: boolean) => void;
+}
+
+const DEFAULT_MODEL = 'gpt-realtime';
+const DEFAULT_VOICE = 'alloy';
+
+export function createServices(config: Config, infrastructure: Infrastructure, options: ServiceOptions): Services {
+  const context: ServiceContext = {
+    database: infrastructure.database,
+    topics: new TopicBus(infrastructure.bus),
+    jobs: infrastructure.jobs,
+    outbox: new TenantOutbox(infrastructure.jobs),
+    clock: options.clock,
+    log: infrastructure.log,
+    settings: {
+      publicUrl: options.publicUrl,
+      streamTokenSecret: config.streamTokenSecret,
+      streamTokenSecretPrevious: config.streamTokenSecretPrevious,
+      encryptionKey: config.encryptionKey,
+      defaultCarrierAccount: infrastructure.defaultAccount,
+      legacyBearerAuth: config.legacyBearerAuth,
+      allowPrivateAddresses: config.allowPrivateAddresses,
+      webhookRetrySchedule: config.webhookRetrySchedule,
+      defaultModel: DEFAULT_MODEL,
+      defaultVoice: DEFAULT_VOICE,
+      processId: newId(),
+      timing: { ...DEFAULT_TIMING, ...options.timing },
+    },
+  };
+  const calls = createCallServices(context, {
+    carrier: infrastructure.carrier,
+    http: infrastructure.http,
+    textModel: infrastructure.textModel,
+    gate: options.gate,
+    onRecorderHealth: options.onRecorderHealth,
+  });
+  const webhookEndpoints = new WebhookEndpoints(context);
+  return {
+    context,
+    calls,
+    viewers: new Viewers(context, { keys: config.adminApiKeys, sessions: null }),
+    tenants: new Tenants(context),
+    runtimeConfigs: new RuntimeConfigs(context, webhookEndpoints),
+    apiKeys: new ApiKeys(context),
+    twilioCredentials: new TwilioCredentials(context),
+    testNumbers: new TestNumbers(context),
+    accessRequests: new AccessRequests(context),
+    prompts: new Prompts(context),
+    agents: new Agents(context),
+    agentVersions: new AgentVersions(context, openPublishGuard),
+    phoneRoutes: new PhoneRoutes(context, infrastructure.carrier, calls.accounts),
+    callsQuery: new CallsQuery(context),
+    sessionsQuery: new SessionsQuery(context),
+    evaluations: new Evaluations(context),
+    auditQuery: new AuditQuery(context),
+    diagnosticsQuery: new DiagnosticsQuery(context),
+    webhookEndpoints,
+    webhookDeliveries: new WebhookDeliveries(context),
+    feeds: new SessionFeeds(infrastructure.database, context.topics, options.feedTiming),
+  };
+}
