@@ -75,6 +75,8 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     rateLimitPerTenant: config.rateLimitPerTenant,
     rateLimitPerIp: config.rateLimitPerIp,
     log: infrastructure.log,
+    metrics: infrastructure.metrics,
+    metricsToken: config.metricsToken,
     readiness: () => readiness(infrastructure, state),
   });
 

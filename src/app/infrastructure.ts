@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { GuardedHttp } from '../adapters/http/guarded-http.js';
 import { PgBossJobs } from '../adapters/jobs/pg-boss.js';
 import { createLogger } from '../adapters/logging/pino.js';
+import { PrometheusMetrics } from '../adapters/metrics/prometheus.js';
 import { OpenAIRealtime } from '../adapters/model/openai-realtime.js';
 import { OpenAIText } from '../adapters/model/openai-text.js';
 import { TwilioCarrier } from '../adapters/telephony/twilio-carrier.js';
@@ -13,6 +14,7 @@ import type { Bus } from '../ports/bus.js';
 import type { Carrier, CarrierAccount } from '../ports/carrier.js';
 import type { Jobs } from '../ports/jobs.js';
 import type { Logger } from '../ports/logger.js';
+import type { Metrics } from '../ports/metrics.js';
 import type { OutboundHttp } from '../ports/outbound-http.js';
 import type { RateLimiter } from '../ports/rate-limiter.js';
 import type { RealtimeModel } from '../ports/realtime-model.js';
@@ -34,6 +36,7 @@ export interface Infrastructure {
   realtime: RealtimeModel | null;
   textModel: TextModel | null;
   limiter: RateLimiter;
+  metrics: Metrics;
   simulation: Simulation;
   close(): Promise<void>;
 }
@@ -55,6 +58,7 @@ export async function openInfrastructure(config: Config, given: InfrastructureOv
   const jobs = given.jobs ?? new PgBossJobs(database, log);
   const http = given.http ?? new GuardedHttp(config.allowPrivateAddresses);
   const ownLimiter = config.redisUrl === null ? new MemoryRateLimiter() : new RedisRateLimiter(config.redisUrl, log);
+  const metrics = given.metrics ?? new PrometheusMetrics();
   const carrierBase = simulation.carrier?.baseUrl ?? config.twilioApiBaseUrl;
   return {
     log,
@@ -67,9 +71,11 @@ export async function openInfrastructure(config: Config, given: InfrastructureOv
     realtime: given.realtime ?? realtimeModel(config, simulation, log),
     textModel: given.textModel ?? textModel(config, simulation),
     limiter: given.limiter ?? ownLimiter,
+    metrics,
     simulation,
     close: async () => {
       if (ownLimiter instanceof RedisRateLimiter) ownLimiter.close();
+      if (given.metrics === undefined) metrics.close();
       if (given.http === undefined) await http.close();
       if (given.bus === undefined) await bus.close();
       if (given.simulation === undefined) await simulation.stop();

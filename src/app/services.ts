@@ -4,6 +4,7 @@ import { newId } from '../lib/ids.js';
 import type { Clock } from '../ports/clock.js';
 import { TopicBus } from '../pubsub/topics.js';
 import { AccessRequests } from '../services/access-requests.js';
+import { SignedAdminSessions } from '../services/admin-sessions.js';
 import { Agents } from '../services/agents.js';
 import { AgentVersions, openPublishGuard } from '../services/agent-versions.js';
 import { ApiKeys } from '../services/api-keys.js';
@@ -14,6 +15,7 @@ import { CallsQuery } from '../services/calls-query.js';
 import { DEFAULT_TIMING, type ServiceContext, type ServiceTiming } from '../services/context.js';
 import { DiagnosticsQuery } from '../services/diagnostics-query.js';
 import { Evaluations } from '../services/evaluations.js';
+import { meteredOutbox } from '../services/metered-outbox.js';
 import { PhoneRoutes } from '../services/phone-routes.js';
 import { Prompts } from '../services/prompts.js';
 import { RuntimeConfigs } from '../services/runtime-configs.js';
@@ -32,6 +34,8 @@ export interface Services {
   context: ServiceContext;
   calls: CallServices;
   viewers: Viewers;
+  /** Null: the console has no password. */
+  adminSessions: SignedAdminSessions | null;
   tenants: Tenants;
   runtimeConfigs: RuntimeConfigs;
   apiKeys: ApiKeys;
@@ -69,7 +73,7 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     database: infrastructure.database,
     topics: new TopicBus(infrastructure.bus),
     jobs: infrastructure.jobs,
-    outbox: new TenantOutbox(infrastructure.jobs),
+    outbox: meteredOutbox(new TenantOutbox(infrastructure.jobs), infrastructure.metrics),
     clock: options.clock,
     log: infrastructure.log,
     settings: {
@@ -95,10 +99,19 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     onRecorderHealth: options.onRecorderHealth,
   });
   const webhookEndpoints = new WebhookEndpoints(context);
+  const adminSessions =
+    config.adminPasswordSha256 === null
+      ? null
+      : new SignedAdminSessions(
+          { username: config.adminUsername, passwordSha256: config.adminPasswordSha256 },
+          config.encryptionKey[0]!,
+          options.clock,
+        );
   return {
     context,
     calls,
-    viewers: new Viewers(context, { keys: config.adminApiKeys, sessions: null }),
+    adminSessions,
+    viewers: new Viewers(context, { keys: config.adminApiKeys, sessions: adminSessions }),
     tenants: new Tenants(context),
     runtimeConfigs: new RuntimeConfigs(context, webhookEndpoints),
     apiKeys: new ApiKeys(context),

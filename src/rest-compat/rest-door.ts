@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { SessionFeeds } from '../live/session-feed.js';
 import type { Logger } from '../ports/logger.js';
+import type { Metrics } from '../ports/metrics.js';
 import type { RateLimiter } from '../ports/rate-limiter.js';
 import type { AccessRequests } from '../services/access-requests.js';
 import type { Agents } from '../services/agents.js';
@@ -29,6 +30,7 @@ import { callRoutes } from './calls.routes.js';
 import { docRoutes, openApi } from './docs.js';
 import { healthRoutes, type Readiness } from './health.js';
 import { conventions, fromSnake } from './http.js';
+import { metricsRoute } from './metrics.js';
 import { Open, Optional, answers } from './schemas.js';
 import { sessionRoutes } from './sessions.routes.js';
 
@@ -65,6 +67,9 @@ export interface RestDoorOptions {
   rateLimitPerTenant: number;
   rateLimitPerIp: number;
   log: Logger;
+  metrics: Metrics;
+  /** Null: metrics are read on this machine only. */
+  metricsToken: string | null;
   readiness: () => Promise<Readiness>;
 }
 
@@ -83,6 +88,7 @@ export async function restDoor(app: FastifyInstance, options: RestDoorOptions): 
   conventions(app, options.log);
   await openApi(app);
   healthRoutes(app, options.readiness);
+  metricsRoute(app, options.metrics, options.metricsToken);
   if (surfaces.has('runtime')) {
     runtimeRoutes(app, services, access, '/api/v1');
     await app.register(async (aliases) => {

@@ -152,6 +152,15 @@ describe('the REST door', () => {
     });
   });
 
+  it('shows metrics on this machine, and not through a proxy', async () => {
+    const { status, body } = await gateway.call<string>('GET', '/metrics');
+    expect(status).toBe(200);
+    expect(body).toMatch(/trunkline_http_requests_total\{[^}]*route="\/api\/v1\/make-call"/);
+    expect(body).toContain('trunkline_event_loop_lag_p99_seconds');
+    const proxied = await gateway.call('GET', '/metrics', { headers: { 'x-forwarded-for': '10.0.0.1' } });
+    expect(proxied.status).toBe(403);
+  });
+
   it('revokes a key at once, and refuses a suspended tenant', async () => {
     const { key, id } = (await gateway.admin('POST', '/tenants/globex/api-keys', { name: 'short' })).body;
     expect((await gateway.call('GET', '/api/v1/call-logs', { key })).status).toBe(200);

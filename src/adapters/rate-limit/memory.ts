@@ -1,27 +1,42 @@
-import type { RateLimiter } from '../../ports/rate-limiter.js';
+import type { RateLimiter, RateVerdict } from '../../ports/rate-limiter.js';
 
 const WINDOW_MS = 60_000;
-/** Keys kept at once; beyond it the oldest windows are forgotten, so that a flood of addresses costs no memory. */
+/** Addresses remembered at once; when more come, counts that are over are forgotten, then the oldest. */
 const MAX_KEYS = 100_000;
 
-/** {@link RateLimiter} of one process. */
+/** Counts in this process, in windows of a minute that begin with a key's first request. */
 export class MemoryRateLimiter implements RateLimiter {
-  private windows = new Map<string, { count: number; endsAt: number }>();
+  private readonly windows = new Map<string, { endsAt: number; count: number }>();
 
-  async take(key: string, limit: number): Promise<{ allowed: boolean; remaining: number; resetSeconds: number }> {
-    const now = performance.now();
+  /** `monotonicMs` is for tests that do not want to wait a minute. */
+  constructor(private readonly monotonicMs: () => number = () => performance.now()) {}
+
+  async take(key: string, limitPerMinute: number): Promise<RateVerdict> {
+    const now = this.monotonicMs();
     let window = this.windows.get(key);
     if (window === undefined || window.endsAt <= now) {
-      if (this.windows.size >= MAX_KEYS) this.windows.delete(this.windows.keys().next().value!);
-      window = { count: 0, endsAt: now + WINDOW_MS };
       this.windows.delete(key);
+      if (this.windows.size >= MAX_KEYS) this.makeRoom(now);
+      window = { endsAt: now + WINDOW_MS, count: 0 };
       this.windows.set(key, window);
     }
-    window.count++;
-    return {
-      allowed: window.count <= limit,
-      remaining: Math.max(0, limit - window.count),
-      resetSeconds: Math.ceil((window.endsAt - now) / 1_000),
-    };
+    window.count += 1;
+    return verdictOf(window.count, limitPerMinute, window.endsAt - now);
   }
+
+  private makeRoom(now: number): void {
+    // Keys stand in the order of their windows' beginnings, so what is over stands in front.
+    for (const [key, { endsAt }] of this.windows) {
+      if (endsAt > now && this.windows.size < MAX_KEYS) return;
+      this.windows.delete(key);
+    }
+  }
+}
+
+export function verdictOf(count: number, limit: number, msLeft: number): RateVerdict {
+  return {
+    allowed: count <= limit,
+    remaining: Math.max(0, limit - count),
+    resetSeconds: Math.max(1, Math.ceil(msLeft / 1_000)),
+  };
 }

@@ -1,0 +1,19 @@
+import type { MediaMetrics } from './media-metrics.js';
+
+/** What the gateway counts about itself. Implementations only add numbers: nothing here fails or waits. */
+export interface Metrics {
+  readonly media: MediaMetrics;
+  /** `route` is the pattern (`/api/v1/call-logs/:id`), never the path. */
+  httpRequest(method: string, route: string, status: number, seconds: number): void;
+  rateLimited(by: 'tenant' | 'address'): void;
+  callStarted(direction: string): void;
+  callCompleted(call: { direction: string; status: string; durationSeconds: number | null; turns: number }): void;
+  callEscalated(): void;
+  /** One attempt to deliver an event to a tenant. */
+  webhookDelivery(outcome: 'delivered' | 'failed' | 'dead_letter'): void;
+  /** A value that is asked for when somebody reads the metrics. */
+  gauge(name: string, help: string, read: () => number): void;
+  /** Everything, in the Prometheus text format. */
+  expose(): Promise<{ contentType: string; text: string }>;
+  close(): void;
+}
