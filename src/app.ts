@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { twilioSignatures } from './adapters/telephony/signatures.js';
 import { openInfrastructure, type Infrastructure, type InfrastructureOverrides } from './app/infrastructure.js';
+import { createMedia, type Media } from './app/media.js';
 import { createServices, type Services } from './app/services.js';
 import { routeUpgrades, type UpgradeHandler } from './app/upgrade-router.js';
 import type { Config } from './config.js';
@@ -25,6 +26,8 @@ export interface App {
   readonly http: FastifyInstance;
   readonly services: Services;
   readonly infrastructure: Infrastructure;
+  /** Null: this process serves no telephony, or has no speech model. */
+  readonly media: Media | null;
   readonly publicUrl: string;
   /** Migrates, starts the workers, listens. Resolves to the local origin. */
   start(): Promise<string>;
@@ -66,6 +69,16 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
   });
   const upgrades = new Map<string, UpgradeHandler>();
   routeUpgrades(http.server, upgrades);
+  const media =
+    config.surfaces.has('telephony') && infrastructure.realtime !== null
+      ? createMedia(services, infrastructure, {
+          model: infrastructure.realtime,
+          clock: overrides.clock ?? systemClock,
+          publicUrl,
+          signatureRequired: config.streamSignatureRequired,
+        })
+      : null;
+  if (media !== null) upgrades.set('/media-stream', (...upgrade) => media.route.handleUpgrade(...upgrade));
   if (config.surfaces.has('telephony'))
     await http.register(twilioDoors, twilioOptions(publicUrl, services, infrastructure));
   await http.register(restDoor, {
@@ -85,6 +98,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     http,
     services,
     infrastructure,
+    media,
     publicUrl,
     start: async () => {
       await infrastructure.database.migrate();
@@ -96,11 +110,13 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       started = true;
       return http.listen({ port, host: config.host });
     },
-    stop: async () => {
+    stop: async (drainMs = 0) => {
       state.draining = true;
+      await media?.drain(drainMs);
       await services.calls.reconciler.stop();
       services.calls.streamEnds.close();
       services.viewers.stop();
+      await media?.close();
       await http.close();
       if (started) await deliverer.stop();
       if (started) await infrastructure.jobs.stop();

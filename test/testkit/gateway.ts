@@ -119,6 +119,7 @@ export async function seedCallable(
   const version = await must('POST', `/agents/${agent.id}/versions`, {
     prompt: 'You are a friendly receptionist.',
     greeting: 'Hello, how can I help you?',
+    success_signals: ['resolved', 'transferred', 'callback_created', 'no_answer', 'failed_authentication'],
     ...contract,
   });
   await must('POST', `/agent-versions/${version.id}/publish`, {});
