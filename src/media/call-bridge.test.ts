@@ -556,6 +556,18 @@ describe('the end of a call', () => {
     expect(silent.recorder.story).toEqual(['0 CALLER ']);
   });
 
+  it('makes no new model session for the last words when the model dies among them', async () => {
+    const bench = new BridgeBench();
+    bench.session.hear('u1', null);
+    bench.stop();
+    bench.session.die();
+    bench.pass(100);
+    await bench.bridge.gone;
+    expect(bench.model.connections).toHaveLength(1);
+    expect(bench.recorder.story).toEqual(['0 CALLER ']);
+    expect(bench.control.deeds).toEqual(['streamEnded stop null']);
+  });
+
   it('is silent when another owner took the session over', async () => {
     const bench = new BridgeBench(greeting);
     bench.session.speak('r1', 'Hello', 2_000, { metadata: bench.metadata });
@@ -681,6 +693,21 @@ describe('a supervisor', () => {
     other.stop();
     await other.bridge.gone;
     expect(other.control.deeds.at(-1)).toBe('streamEnded stop INTENT');
+  });
+
+  it('is acknowledged before the end, although the stream stops before the carrier has answered', async () => {
+    const bench = new BridgeBench();
+    let answer = (): void => {};
+    bench.control.transfer = () => new Promise((resolve) => (answer = resolve));
+    const done = bench.bridge.command({ ...by, action: 'TRANSFER', target: '+15550009' });
+    bench.stop();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(bench.control.deeds).toEqual([]);
+    answer();
+    await done;
+    await bench.bridge.gone;
+    expect(bench.recorder.all('SupervisorActed')).toHaveLength(1);
+    expect(bench.control.deeds).toEqual(['streamEnded stop TRANSFERRED']);
   });
 
   it('hears when the carrier refuses a transfer, and nothing is acknowledged', async () => {

@@ -30,6 +30,8 @@ export class CallBridge implements LiveCall, Ticking {
   private state: 'live' | 'ending' | 'closed' = 'live';
   private endedBy: 'stop' | 'close' = 'close';
   private beating = false;
+  /** Commands that are being carried out: their acknowledgement comes before the end of the log. */
+  private readonly commands = new Set<Promise<void>>();
 
   constructor(
     private readonly claimed: ClaimedSession,
@@ -99,7 +101,11 @@ export class CallBridge implements LiveCall, Ticking {
   }
 
   command(command: SupervisorCommand): Promise<void> {
-    return superviseCall(this.parts, this.conversation, () => this.isLive, command);
+    const done = superviseCall(this.parts, this.conversation, () => this.isLive, command);
+    this.commands.add(done);
+    const forget = (): void => void this.commands.delete(done);
+    done.then(forget, forget);
+    return done;
   }
 
   addTap(listener: AudioTap): () => void {
@@ -137,7 +143,7 @@ export class CallBridge implements LiveCall, Ticking {
 
   private finish(): void {
     if (this.state !== 'ending') return;
-    void this.release()
+    void Promise.allSettled([this.release(), ...this.commands])
       .then(() => this.report())
       .finally(this.resolveGone);
   }

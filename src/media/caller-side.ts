@@ -27,7 +27,7 @@ export class CallerSide {
 
   constructor(
     private readonly socket: StreamSocket,
-    readonly streamSid: string,
+    streamSid: string,
     private readonly metrics: MediaMetrics,
   ) {
     this.frames = new OutboundFrames(streamSid);

@@ -165,6 +165,7 @@ export class Conversation implements ModelListener {
 
   lost(cause: string): void {
     const { nowMs } = this;
+    if (this.over) return this.model.close();
     this.parts.log.warn({ cause }, 'the model session was lost; a new one is made');
     // A request that was not begun is asked again by itself.
     this.replyOwed ||= this.gate.activeResponseId !== null;

@@ -1,6 +1,7 @@
 import type { ToolCallState, ToolCallStatus } from '../ports/session-events.js';
 import type { CallJournal } from './call-journal.js';
 import { newId } from '../lib/ids.js';
+import type { Logger } from '../ports/logger.js';
 import type { MediaMetrics } from '../ports/media-metrics.js';
 
 export interface ToolOutcome {
@@ -20,6 +21,7 @@ export interface RequestedCall {
 export interface FunctionCallParts {
   journal: CallJournal;
   metrics: MediaMetrics;
+  log: Logger;
   nowMs: () => number;
   /** Index of the newest turn. */
   turnIndex: () => number | null;
@@ -71,7 +73,9 @@ export class FunctionCalls {
     this.batches.set(responseId, batch);
     const run = this.run(responseId, batch, { callId, name, args: parseArguments(item['arguments']) });
     this.running.add(run);
-    void run.finally(() => this.running.delete(run));
+    run
+      .catch((error: unknown) => this.parts.log.error({ err: error, tool: name }, 'a tool call could not be handled'))
+      .finally(() => this.running.delete(run));
     return true;
   }
 

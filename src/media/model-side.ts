@@ -187,6 +187,7 @@ export class ModelSide {
       if (nowMs() - this.readyAtMs >= STABLE_AFTER_MS) this.attempt = 0;
       deadlines.after('model-give-up', GIVE_UP_AFTER_MS, () => this.giveUp(cause));
       this.listener.lost(cause);
+      if (this.closed) return;
     }
     this.lossCause ??= cause;
     const pause = BACKOFF_MS[this.attempt];

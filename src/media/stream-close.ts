@@ -5,8 +5,6 @@ import { AppError, type ErrorCode } from '../lib/errors.js';
  * the verb behind `<Connect>` whatever the code is.
  */
 export const STREAM_CLOSE = {
-  /** The call or its stream is over. */
-  ended: { code: 1000, reason: 'call ended' },
   /** Bad, used or expired token, or a signature that does not fit. */
   unauthenticated: { code: 4401, reason: 'stream token refused' },
   notFound: { code: 4404, reason: 'unknown call' },
