@@ -1,195 +1,225 @@
 import { Type } from 'typebox';
-import { body, listed, text, type Route } from './admin-table.js';
-import * as shape from './admin-shapes.js';
-import { shown } from './mappers.js';
-import type { RestServices } from './rest-door.js';
-import { Open, Optional } from './schemas.js';
+import { Contract, Fallback, Hours, OpeningHours } from './admin-parts.js';
+import {
+  AgentRow,
+  AgentVersionRow,
+  PhoneRouteRow,
+  PromptRevisionRow,
+  PromptRow,
+  RouteVerificationRow,
+} from './admin-resources.js';
+import { AdminRoutes, Data } from './admin-route.js';
+import type { RestApp, RestDoorOptions } from './deps.js';
+import { upper } from './naming.js';
+import { Maybe, tenantQuery, Text, Word } from './schemas.js';
 
-const Contract = {
-  model: Optional(text),
-  voice: Optional(text),
-  prompt: Optional(text),
-  prompt_key: Optional(text),
-  prompt_revision: Optional(Type.Integer()),
-  prompt_variables: Optional(Type.Record(text, text)),
-  greeting: Optional(text),
-  language: Optional(text),
-  turn_detection: Optional(Open('As in the realtime API')),
-  tools: Optional(Type.Array(Open('name, description, parameters, url, method, timeout_ms, secret_header, secret'))),
-  intents: Optional(Type.Array(Open('name, description, tools'))),
-  escalation_rules: Optional(Type.Array(Open('trigger, repeated, action, target, intents'))),
-  success_signals: Optional(Type.Array(text)),
-  fallback: Optional(Open('action, message, target')),
-  consent_line: Optional(text),
-  max_duration_seconds: Optional(Type.Integer()),
-  note: Optional(text),
-};
-const RouteFields = {
-  agent_key: Optional(text),
-  agent_id: Optional(text),
-  agent_version_id: Optional(text),
-  direction: Optional(Type.Union(['INBOUND', 'OUTBOUND', 'BOTH'].map((d) => Type.Literal(d)))),
-  is_default: Optional(Type.Boolean()),
-  business_hours: Optional(Open('Opening hours and where calls go outside them')),
-  fallback: Optional(Open('action, message, target')),
-  transfer_number: Optional(text),
-  active: Optional(Type.Boolean()),
-};
+const text = Type.String();
+const Diff = Type.Object({ diff: Type.String({ description: 'Unified line diff; empty when nothing differs.' }) });
 
-/** Agents, versions, prompts and phone routes. */
-export function agentRoutes(s: RestServices): Route[] {
-  return [
+/** Agents and their versions: the contract as data, and which of them customers reach. */
+export async function agentRoutes(
+  app: RestApp,
+  { services: { agents, agentVersions } }: RestDoorOptions,
+): Promise<void> {
+  const routes = new AdminRoutes(app, 'agents');
+  routes.list(
+    'GET /agents',
+    { summary: 'Agents, newest first', row: AgentRow, query: tenantQuery },
+    ({ viewer, query }, page) => agents.list(viewer, query.tenant_id, page),
+  );
+  routes.one(
+    'POST /agents',
     {
-      method: 'GET',
-      path: '/agents',
-      summary: 'Agents',
-      list: true,
-      handle: (r) => listed(r, (page, q) => s.agents.list(r.viewer, q.tenant_id, page), shape.agent),
-    },
-    {
-      method: 'POST',
-      path: '/agents',
       summary: 'Create an agent',
-      body: body({ tenant_id: text, key: text, name: Optional(text) }),
-      handle: async (r, input: { key: string; name?: string }) =>
-        shape.agent(await s.agents.create(r.viewer, { ...input, name: input.name ?? input.key })),
-    },
-    {
-      method: 'GET',
-      path: '/agents/:id',
-      summary: 'One agent',
-      handle: async (r, _, ids) => shape.agent(await s.agents.get(r.viewer, ids.id!)),
-    },
-    {
-      method: 'GET',
-      path: '/agents/:id/versions',
-      summary: 'Versions of an agent',
-      handle: async (r, _, ids) => ({
-        data: (await s.agents.versionsOf(r.viewer, [(await s.agents.get(r.viewer, ids.id!)).id])).map(shape.version),
-      }),
-    },
-    {
-      method: 'POST',
-      path: '/agents/:id/versions',
-      summary: 'Create a version: the agent contract as data',
-      body: body({ ...Contract, from_version_id: Optional(text) }),
-      handle: async (r, input: object, ids) =>
-        shape.version(await s.agentVersions.create(r.viewer, { ...input, agentId: ids.id! })),
-    },
-    {
-      method: 'GET',
-      path: '/agent-versions/:id',
-      summary: 'One version',
-      handle: async (r, _, ids) => shape.version(await s.agentVersions.get(r.viewer, ids.id!)),
-    },
-    {
-      method: 'PATCH',
-      path: '/agent-versions/:id',
-      summary: 'Change a draft',
-      body: body(Contract),
-      handle: async (r, input, ids) => shape.version(await s.agentVersions.update(r.viewer, ids.id!, input)),
-    },
-    {
-      method: 'POST',
-      path: '/agent-versions/:id/publish',
-      summary: "Give a version its agent's traffic",
-      body: Optional(body({ force: Optional(Type.Boolean()), reason: Optional(text) })),
-      handle: async (r, input: { force?: boolean; reason?: string } | null, ids) =>
-        shape.version(await s.agentVersions.publish(r.viewer, ids.id!, input ?? {})),
-    },
-    {
-      method: 'GET',
-      path: '/agent-versions/:id/diff/:other_id',
-      summary: 'What differs between two versions',
-      handle: async (r, _, ids) => ({ diff: await s.agentVersions.diff(r.viewer, ids.id!, ids.other_id!) }),
-    },
-    {
-      method: 'GET',
-      path: '/prompts',
-      summary: 'Prompts',
-      list: true,
-      handle: (r) => listed(r, (page, q) => s.prompts.list(r.viewer, q.tenant_id, page), shape.prompt),
-    },
-    {
-      method: 'POST',
-      path: '/prompts',
-      summary: 'Create a prompt with its first revision',
-      body: body({
+      body: {
         tenant_id: text,
-        key: text,
-        name: Optional(text),
-        text,
-        variables: Optional(Type.Array(text)),
-        note: Optional(text),
-      }),
-      handle: async (r, input) => shape.prompt(await s.prompts.create(r.viewer, input)),
+        key: Type.String({ description: 'What `make-call` names; it never changes.', examples: ['front_desk'] }),
+        name: Maybe(text),
+        calling_hours: Maybe(Hours),
+      },
+      answer: AgentRow.schema,
+      fails: [404, 409],
     },
+    async ({ viewer, input }) => AgentRow.of(await agents.create(viewer, input)),
+  );
+  routes.one('GET /agents/:id', { summary: 'One agent', answer: AgentRow.schema }, async ({ viewer, ids }) =>
+    AgentRow.of(await agents.get(viewer, ids.id)),
+  );
+  routes.one(
+    'PATCH /agents/:id',
     {
-      method: 'GET',
-      path: '/prompts/:id/revisions',
-      summary: 'Revisions of a prompt',
-      handle: async (r, _, ids) => ({ data: (await s.prompts.revisions(r.viewer, ids.id!)).map(shape.revision) }),
+      summary: 'Change an agent',
+      body: { name: Type.Optional(text), calling_hours: Maybe(Hours) },
+      answer: AgentRow.schema,
     },
-    {
-      method: 'POST',
-      path: '/prompts/:id/revisions',
-      summary: 'Add a revision',
-      body: body({ text, variables: Optional(Type.Array(text)), note: Optional(text) }),
-      handle: async (r, input, ids) => shape.revision(await s.prompts.addRevision(r.viewer, ids.id!, input)),
+    async ({ viewer, ids, input }) => AgentRow.of(await agents.update(viewer, ids.id, input)),
+  );
+  routes.one(
+    'GET /agents/:id/versions',
+    { summary: 'Versions of an agent, newest first', answer: Data(AgentVersionRow) },
+    async ({ viewer, ids }) => {
+      const agent = await agents.get(viewer, ids.id);
+      return { data: (await agents.versionsOf(viewer, [agent.id])).map((row) => AgentVersionRow.of(row)) };
     },
+  );
+  routes.one(
+    'POST /agents/:id/versions',
     {
-      method: 'POST',
-      path: '/prompts/:id/publish',
-      summary: 'Publish a revision',
-      body: body({ revision: Type.Integer({ minimum: 1 }) }),
-      handle: async (r, input: { revision: number }, ids) =>
-        shape.prompt(await s.prompts.publish(r.viewer, ids.id!, input.revision)),
+      summary: 'Create a draft version',
+      description: 'The agent contract as data. It can be changed while it is a draft, and never afterwards.',
+      body: {
+        ...Contract,
+        from_version_id: Maybe(Type.String({ description: 'Starts from this version’s contract.' })),
+      },
+      answer: AgentVersionRow.schema,
     },
+    async ({ viewer, ids, input }) =>
+      AgentVersionRow.of(await agentVersions.create(viewer, { ...input, agentId: ids.id })),
+  );
+  routes.one(
+    'GET /agent-versions/:id',
+    { summary: 'One version', answer: AgentVersionRow.schema },
+    async ({ viewer, ids }) => AgentVersionRow.of(await agentVersions.get(viewer, ids.id)),
+  );
+  routes.one(
+    'PATCH /agent-versions/:id',
+    { summary: 'Change a draft', body: Contract, answer: AgentVersionRow.schema, fails: [409] },
+    async ({ viewer, ids, input }) => AgentVersionRow.of(await agentVersions.update(viewer, ids.id, input)),
+  );
+  routes.one(
+    'POST /agent-versions/:id/publish',
     {
-      method: 'GET',
-      path: '/phone-routes',
-      summary: 'Phone routes',
-      list: true,
-      handle: (r) => listed(r, (page, q) => s.phoneRoutes.list(r.viewer, q.tenant_id, page), shape.phoneRoute),
+      summary: 'Give a version all customer traffic of its agent',
+      description: 'Refused with 422 while a launch gate fails; `force` needs a reason, which goes on the audit log.',
+      body: { force: Type.Optional(Type.Boolean()), reason: Maybe(Text(2_000)) },
+      answer: AgentVersionRow.schema,
+      fails: [409, 422],
     },
+    async ({ viewer, ids, input }) => AgentVersionRow.of(await agentVersions.publish(viewer, ids.id, input)),
+  );
+  routes.one(
+    'GET /agent-versions/:id/diff/:other_id',
+    { summary: 'What differs between two versions', answer: Diff },
+    async ({ viewer, ids }) => ({ diff: await agentVersions.diff(viewer, ids.id, ids.other_id) }),
+  );
+}
+
+/** System prompts and their immutable revisions. */
+export async function promptRoutes(app: RestApp, { services: { prompts } }: RestDoorOptions): Promise<void> {
+  const routes = new AdminRoutes(app, 'prompts');
+  const revision = {
+    text: Type.String({ examples: ['You greet {{customer_name}}.'] }),
+    variables: Maybe(Type.Array(text, { description: 'Every `{{name}}` of the text; left out: taken from it.' })),
+    note: Maybe(text),
+  };
+  routes.list(
+    'GET /prompts',
+    { summary: 'Prompts, newest first', row: PromptRow, query: tenantQuery },
+    ({ viewer, query }, page) => prompts.list(viewer, query.tenant_id, page),
+  );
+  routes.one(
+    'POST /prompts',
     {
-      method: 'POST',
-      path: '/phone-routes',
+      summary: 'Create a prompt with its first revision',
+      body: { tenant_id: text, key: text, name: Maybe(text), publish: Maybe(Type.Boolean()), ...revision },
+      answer: PromptRow.schema,
+      fails: [404, 409],
+    },
+    async ({ viewer, input }) => PromptRow.of(await prompts.create(viewer, input)),
+  );
+  routes.one('GET /prompts/:id', { summary: 'One prompt', answer: PromptRow.schema }, async ({ viewer, ids }) =>
+    PromptRow.of(await prompts.get(viewer, ids.id)),
+  );
+  routes.one(
+    'GET /prompts/:id/revisions',
+    { summary: 'Revisions of a prompt, newest first', answer: Data(PromptRevisionRow) },
+    async ({ viewer, ids }) => {
+      const { id } = await prompts.get(viewer, ids.id);
+      return { data: (await prompts.revisions(viewer, id)).map((row) => PromptRevisionRow.of(row)) };
+    },
+  );
+  routes.one(
+    'POST /prompts/:id/revisions',
+    { summary: 'Add a revision', body: revision, answer: PromptRevisionRow.schema },
+    async ({ viewer, ids, input }) => PromptRevisionRow.of(await prompts.addRevision(viewer, ids.id, input)),
+  );
+  routes.one(
+    'POST /prompts/:id/publish',
+    {
+      summary: 'Let the key resolve to a revision',
+      body: { revision: Type.Integer({ minimum: 1 }) },
+      answer: PromptRow.schema,
+    },
+    async ({ viewer, ids, input }) => PromptRow.of(await prompts.publish(viewer, ids.id, input.revision)),
+  );
+  routes.one(
+    'GET /prompts/:id/diff',
+    {
+      summary: 'What differs between two revisions',
+      query: { from: Type.Integer({ minimum: 1 }), to: Type.Integer({ minimum: 1 }) },
+      answer: Diff,
+    },
+    async ({ viewer, ids, query }) => ({ diff: await prompts.diff(viewer, ids.id, query.from, query.to) }),
+  );
+}
+
+/** Numbers and who answers them. */
+export async function phoneRouteRoutes(app: RestApp, { services: { phoneRoutes } }: RestDoorOptions): Promise<void> {
+  const routes = new AdminRoutes(app, 'phone routes');
+  const fields = {
+    agent_key: Maybe(text),
+    agent_id: Maybe(text),
+    agent_version_id: Maybe(Type.String({ description: 'Pins a cleared version; null: the published one.' })),
+    direction: Maybe(Word(['inbound', 'outbound', 'both'])),
+    is_default: Maybe(Type.Boolean({ description: 'The one that `make-call` takes without `from`.' })),
+    business_hours: Maybe(OpeningHours),
+    fallback: Maybe(Fallback),
+    transfer_number: Maybe(text),
+    active: Maybe(Type.Boolean()),
+  };
+  routes.list(
+    'GET /phone-routes',
+    { summary: 'Phone routes, newest first', row: PhoneRouteRow, query: tenantQuery },
+    ({ viewer, query }, page) => phoneRoutes.list(viewer, query.tenant_id, page),
+  );
+  routes.one(
+    'POST /phone-routes',
+    {
       summary: 'Route a number to an agent',
-      body: body({ tenant_id: text, number: text, ...RouteFields }),
-      handle: async (r, input) => shape.phoneRoute(await s.phoneRoutes.create(r.viewer, input)),
+      body: { tenant_id: text, number: Type.String({ examples: ['+15555551234'] }), ...fields },
+      answer: PhoneRouteRow.schema,
+      fails: [404, 409, 422],
     },
+    async ({ viewer, input: { direction, ...input } }) =>
+      PhoneRouteRow.of(await phoneRoutes.create(viewer, { ...input, direction: upper(direction) })),
+  );
+  routes.one(
+    'GET /phone-routes/:id',
+    { summary: 'One phone route', answer: PhoneRouteRow.schema },
+    async ({ viewer, ids }) => PhoneRouteRow.of(await phoneRoutes.get(viewer, ids.id)),
+  );
+  routes.one(
+    'PATCH /phone-routes/:id',
+    { summary: 'Change a phone route', body: fields, answer: PhoneRouteRow.schema, fails: [422] },
+    async ({ viewer, ids, input: { direction, ...input } }) =>
+      PhoneRouteRow.of(await phoneRoutes.update(viewer, ids.id, { ...input, direction: upper(direction) })),
+  );
+  routes.one(
+    'DELETE /phone-routes/:id',
+    { summary: 'Remove a phone route', answer: PhoneRouteRow.schema },
+    async ({ viewer, ids }) => PhoneRouteRow.of(await phoneRoutes.remove(viewer, ids.id)),
+  );
+  routes.one(
+    'POST /phone-routes/:id/verify',
     {
-      method: 'GET',
-      path: '/phone-routes/:id',
-      summary: 'One phone route',
-      handle: async (r, _, ids) => shape.phoneRoute(await s.phoneRoutes.get(r.viewer, ids.id!)),
-    },
-    {
-      method: 'PATCH',
-      path: '/phone-routes/:id',
-      summary: 'Change a phone route',
-      body: body(RouteFields),
-      handle: async (r, input, ids) => shape.phoneRoute(await s.phoneRoutes.update(r.viewer, ids.id!, input)),
-    },
-    {
-      method: 'DELETE',
-      path: '/phone-routes/:id',
-      summary: 'Remove a phone route',
-      handle: async (r, _, ids) => shape.phoneRoute(await s.phoneRoutes.remove(r.viewer, ids.id!)),
-    },
-    {
-      method: 'POST',
-      path: '/phone-routes/:id/verify',
       summary: 'Ask Twilio where the number points',
-      handle: async (r, _, ids) =>
-        shown(
-          await s.phoneRoutes.verify(r.viewer, ids.id!),
-          'ok',
-          'expectedVoiceUrl',
-          'expectedFallbackUrl',
-          'problems',
-        ),
+      body: {},
+      answer: Type.Object({ verified: Type.Boolean(), ...RouteVerificationRow.schema.properties }),
+      fails: [422, 503],
     },
-  ];
+    async ({ viewer, ids }) => {
+      const { ok: verified, ...rest } = await phoneRoutes.verify(viewer, ids.id);
+      return { verified, ...RouteVerificationRow.of(rest) };
+    },
+  );
 }

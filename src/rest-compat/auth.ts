@@ -1,67 +1,100 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import '@fastify/cookie';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
 import { AppError } from '../lib/errors.js';
-import type { RateLimiter } from '../ports/rate-limiter.js';
-import { requireAdmin, type Viewer } from '../services/viewer.js';
-import type { Viewers } from '../services/viewers.js';
+import type { Viewer } from '../services/viewer.js';
+import type { Credentials } from '../services/viewers.js';
+import type { RestDoorOptions } from './deps.js';
+import { RateLimits } from './rate-limit.js';
+
+/**
+ * Who may use a route. `tenant`: a tenant key (an admin may, too, and sees every tenant). `admin`: an admin credential.
+ * `public`: everybody, counted by address. `health`: everybody, never counted.
+ */
+export type Access = 'tenant' | 'admin' | 'public' | 'health';
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: Access;
+  }
   interface FastifyRequest {
-    /** Set by the door's authentication; never read before it. */
-    viewer: Viewer;
+    /** Set before the handler of a `tenant` or `admin` route; null elsewhere. */
+    viewer: Viewer | null;
   }
 }
 
-export interface AccessOptions {
-  viewers: Viewers;
-  limiter: RateLimiter;
-  perTenant: number;
-  perAddress: number;
+export const SESSION_COOKIE = 'trunkline_admin';
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** The viewer of a route that needs one. */
+export function viewerOf(request: FastifyRequest): Viewer {
+  if (request.viewer === null) throw new Error('this route asks for no credential and has no viewer');
+  return request.viewer;
 }
 
-type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+/** Credentials become viewers, and everybody is counted, before anything of the body is read. */
+export const authentication = fp(
+  async (app: FastifyInstance, { services, metrics, limiter, ...limits }: RestDoorOptions) => {
+    const counter = new RateLimits(limiter, limits, metrics);
+    app.decorateRequest('viewer', null);
+    app.addHook('onRequest', async (request, reply) => {
+      const access: Access = request.routeOptions.config?.access ?? 'public';
+      if (access === 'health') return;
+      if (access === 'public') return counter.ofAddress(request, reply);
+      request.viewer = await identified(services.viewers, counter, access, request, reply);
+    });
+  },
+  { name: 'trunkline-rest-authentication' },
+);
 
-/** Who may come in, and how often: per tenant with a valid credential, per address without one (design.md §6). */
-export class Access {
-  constructor(private readonly options: AccessOptions) {}
-
-  /** A tenant key, or an admin. */
-  readonly runtime: Hook = async (request, reply) => {
-    request.viewer = await this.identify(request, reply);
-  };
-
-  /** An admin only. Where no admin credential is configured these routes are not there. */
-  readonly admin: Hook = async (request, reply) => {
-    if (!this.options.viewers.adminConfigured) throw new AppError('NOT_FOUND', 'There is no such route');
-    request.viewer = await this.identify(request, reply);
-    requireAdmin(request.viewer);
-  };
-
-  /** Anybody, within the limit of an address. */
-  readonly open: Hook = async (request, reply) => this.count(`ip:${request.ip}`, this.options.perAddress, reply);
-
-  private async identify(request: FastifyRequest, reply: FastifyReply): Promise<Viewer> {
-    const header = (name: string): string | null => {
-      const value = request.headers[name];
-      return typeof value === 'string' ? value : null;
-    };
-    let viewer: Viewer;
-    try {
-      viewer = await this.options.viewers.authenticate(
-        { authorization: header('authorization'), adminKey: header('x-admin-key') },
-        { requestId: request.id, address: request.ip },
-      );
-    } catch (error) {
-      await this.open(request, reply);
-      throw error;
-    }
-    if (viewer.kind === 'tenant') await this.count(`tenant:${viewer.tenantId}`, this.options.perTenant, reply);
-    return viewer;
+async function identified(
+  viewers: RestDoorOptions['services']['viewers'],
+  limits: RateLimits,
+  access: 'tenant' | 'admin',
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Viewer> {
+  let viewer: Viewer;
+  try {
+    if (access === 'admin' && !viewers.adminConfigured) throw new AppError('NOT_FOUND', 'There is no such route');
+    const credentials = credentialsOf(request);
+    viewer = await viewers.authenticate(credentials, { requestId: request.id, address: request.ip });
+    if (credentials.adminKey == null && credentials.authorization == null) refuseForgery(request);
+  } catch (error) {
+    await limits.ofAddress(request, reply);
+    throw error;
   }
+  await limits.ofViewer(viewer, reply);
+  if (access === 'admin' && viewer.kind === 'tenant') throw new AppError('FORBIDDEN', 'This needs an admin credential');
+  return viewer;
+}
 
-  private async count(key: string, limit: number, reply: FastifyReply): Promise<void> {
-    const { allowed, remaining, resetSeconds } = await this.options.limiter.take(key, limit);
-    reply.header('x-ratelimit-limit', String(limit)).header('x-ratelimit-remaining', String(remaining));
-    if (!allowed)
-      throw new AppError('RATE_LIMITED', 'Too many requests; slow down', { retryAfterSeconds: resetSeconds });
-  }
+function credentialsOf({ headers, cookies }: FastifyRequest): Credentials {
+  const adminKey = headers['x-admin-key'];
+  return {
+    authorization: headers.authorization,
+    adminKey: Array.isArray(adminKey) ? adminKey.join(',') : adminKey,
+    adminSession: cookies[SESSION_COOKIE],
+  };
+}
+
+/**
+ * A cookie travels with requests that another site made; they must prove that they come from the console. A login sets
+ * one, so another site must not be able to make it: there only a foreign `Origin` is refused, since scripts and cURL send
+ * none. Throws FORBIDDEN.
+ */
+export function refuseForgery({ method, headers, host }: FastifyRequest, kind: 'change' | 'login' = 'change'): void {
+  if (SAFE_METHODS.has(method)) return;
+  const { origin } = headers;
+  const ours =
+    origin === undefined ? kind === 'login' || headers['x-requested-with'] !== undefined : hostOf(origin) === host;
+  if (!ours)
+    throw new AppError(
+      'FORBIDDEN',
+      'With the session cookie, changes need an Origin of this server or X-Requested-With',
+    );
+}
+
+function hostOf(origin: string): string | null {
+  return URL.canParse(origin) ? new URL(origin).host : null;
 }

@@ -1,157 +1,178 @@
-import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import type { Call, CallStatus } from '../entities/index.js';
+import type { Call } from '../entities/index.js';
 import { invalid } from '../lib/errors.js';
-import { documentedStatus } from '../services/call-states.js';
-import { CALL_STATUSES } from '../entities/index.js';
 import type { Viewer } from '../services/viewer.js';
-import { envelope, fromSnake, pageOf } from './http.js';
-import { callLog } from './mappers.js';
-import type { RestServices } from './rest-door.js';
-import { CallLog, ListOf, Nullable, Optional, Page, Text, answers } from './schemas.js';
-import type { Access } from './auth.js';
+import { viewerOf } from './auth.js';
+import type { RestApp, RestDoorOptions } from './deps.js';
+import { camelDeep } from './naming.js';
+import {
+  done,
+  errors,
+  Lenient,
+  listAnswer,
+  ListOf,
+  listQuery,
+  Maybe,
+  Nullable,
+  tenantQuery,
+  Text,
+  WithDefault,
+  Word,
+} from './schemas.js';
+import { windowOf } from './time-window.js';
+import { CALL_STATUS_WORDS, callLog, CallLog, statusesOfWord, statusWord } from './calls.mapper.js';
 
-const MakeCallBody = Type.Object(
+const config = { access: 'tenant' as const };
+const tags = ['calls'];
+
+const MakeCallBody = Lenient(
   {
-    to: Text('E.164', { examples: ['+15555555678'] }),
-    from: Optional(Text("E.164; default: the tenant's phone route")),
-    agent_key: Optional(Type.String()),
-    agent_version_id: Optional(
-      Text('An explicit version: one that is not cleared reaches only registered test numbers'),
-    ),
-    greeting: Optional(Type.String()),
-    org_id: Optional(Type.String()),
-    allow_concurrent: Optional(Type.Boolean()),
-    tenant_id: Optional(Text('Named by admins')),
+    to: Type.String({ minLength: 1, maxLength: 64, description: 'E.164.', examples: ['+15555555678'] }),
+    from: Maybe(Text(64, { description: 'A number routed to this tenant; default: its phone route.' })),
+    agent_key: Maybe(Text(100, { examples: ['front_desk'] })),
+    agent_version_id: Maybe(Text(64, { description: 'For tests: one that is not cleared reaches test numbers only.' })),
+    greeting: Maybe(Text(2_000)),
+    org_id: Maybe(Text(200, { description: 'A label of yours, passed on.' })),
+    allow_concurrent: Maybe(Type.Boolean({ description: 'Also while another call to this number runs.' })),
+    tenant_id: Maybe(Text(64, { description: 'For admins.' })),
   },
-  { additionalProperties: true },
+  { description: 'Unknown fields are ignored.' },
 );
-
-const MadeCall = Type.Object({
+const MakeCallAnswer = Type.Object({
   ok: Type.Literal(true),
   call_sid: Nullable(Type.String()),
-  status: Type.String(),
+  status: Word(CALL_STATUS_WORDS),
   to: Nullable(Type.String()),
   from: Nullable(Type.String()),
   call_id: Type.String(),
-  duplicate: Type.Boolean(),
+  duplicate: Type.Boolean({ description: 'True when an idempotency key replayed: this request dialled nothing.' }),
+});
+const CallLogQuery = Lenient({
+  ...listQuery,
+  ...tenantQuery,
+  status: Type.Optional(Word(CALL_STATUS_WORDS)),
+  direction: Type.Optional(Word(['inbound', 'outbound'])),
+  from: Type.Optional(Text(64, { description: 'Created at or after this time.' })),
+  to: Type.Optional(Text(64, { description: 'Created before this time.' })),
+  agent_key: Type.Optional(Text(100)),
+  org_id: Type.Optional(Text(200)),
+  synthetic: WithDefault(Type.Boolean({ default: false, description: 'Test calls instead of real ones.' })),
 });
 
-const DOCUMENTED = [...new Set(CALL_STATUSES.map(documentedStatus))];
-/** A documented word stands for every state that reads like it: a call being dialled reads queued. */
-const statusesOf = (word: string): CallStatus[] => CALL_STATUSES.filter((status) => documentedStatus(status) === word);
-
-/** `POST /make-call`, and the log of calls. */
-export function callRoutes(app: FastifyInstance, services: RestServices, access: Access, prefix: string): void {
+/** Placing calls and reading about them. */
+export async function callRoutes(app: RestApp, { services }: RestDoorOptions): Promise<void> {
   app.post(
-    `${prefix}/make-call`,
+    '/make-call',
     {
-      onRequest: access.runtime,
+      config,
       schema: {
-        tags: ['public'],
-        summary: 'Place an outbound call',
-        body: MakeCallBody,
+        tags,
+        summary: 'Call somebody',
+        description:
+          'Dials once. With an `Idempotency-Key` the request can be repeated: the same one gets its call in its current state, a different one 409.',
         headers: Type.Object({
-          'idempotency-key': Type.Optional(Type.String({ description: 'The same key never dials twice' })),
+          'idempotency-key': Type.Optional(
+            Type.String({ minLength: 1, maxLength: 255, description: 'Makes retries safe.' }),
+          ),
         }),
-        response: { ...answers(MadeCall), 202: MadeCall },
+        body: MakeCallBody,
+        response: { 200: MakeCallAnswer, 202: MakeCallAnswer, ...errors(404, 409, 422, 503) },
       },
     },
     async (request, reply) => {
-      const key = request.headers['idempotency-key'];
-      const made = await services.calls.makeCall.makeCall(
-        request.viewer,
-        fromSnake(request.body),
-        typeof key === 'string' ? key : null,
+      const key = request.headers['idempotency-key'] ?? null;
+      if (key !== null && !/^[\x20-\x7e]+$/.test(key))
+        throw invalid({ path: 'Idempotency-Key', message: 'must be visible ASCII characters' });
+      const { call, duplicate, unknown } = await services.calls.makeCall.makeCall(
+        viewerOf(request),
+        callInput(request.body),
+        key,
       );
-      const { call, duplicate, unknown } = made;
-      return reply.code(unknown ? 202 : 200).send({
-        ok: true,
-        call_sid: call.callSid ?? null,
-        status: unknown ? 'unknown' : documentedStatus(call.status),
-        to: call.toNumber ?? null,
-        from: call.fromNumber ?? null,
-        call_id: call.id,
-        duplicate,
-      });
-    },
-  );
-
-  const withSessions = async (viewer: Viewer, calls: readonly Call[]) => {
-    const sessions = await services.callsQuery.sessionsOf(
-      viewer,
-      calls.map((call) => call.id),
-    );
-    const byCall = new Map(sessions.map((session) => [session.callId as string, session.id]));
-    return (call: Call) => callLog(call, byCall.get(call.id) ?? null);
-  };
-
-  app.get(
-    `${prefix}/call-logs`,
-    {
-      onRequest: access.runtime,
-      schema: {
-        tags: ['public'],
-        summary: 'Calls, newest first',
-        querystring: Type.Object({
-          ...Page,
-          status: Type.Optional(Type.Union(DOCUMENTED.map((word) => Type.Literal(word)))),
-          direction: Type.Optional(Type.Union([Type.Literal('inbound'), Type.Literal('outbound')])),
-          from: Type.Optional(Text('Created at or after, RFC 3339')),
-          to: Type.Optional(Text('Created before, RFC 3339')),
-          tenant_id: Type.Optional(Text("An admin's choice")),
+      return reply.code(unknown ? 202 : 200).send(
+        done({
+          call_sid: call.callSid ?? null,
+          status: statusWord(call.status),
+          to: call.toNumber ?? null,
+          from: call.fromNumber ?? null,
+          call_id: call.id,
+          duplicate,
         }),
-        response: answers(ListOf(CallLog)),
-      },
-    },
-    async (request) => {
-      const query = request.query as {
-        limit?: string;
-        offset?: string;
-        status?: string;
-        direction?: string;
-        from?: string;
-        to?: string;
-        tenant_id?: string;
-      };
-      const page = pageOf(query);
-      const rows = await services.callsQuery.list(
-        request.viewer,
-        {
-          tenantId: query.tenant_id,
-          status: query.status === undefined ? null : statusesOf(query.status),
-          direction: query.direction === undefined ? null : (query.direction.toUpperCase() as 'INBOUND' | 'OUTBOUND'),
-          createdAfter: timeOf('from', query.from),
-          createdBefore: timeOf('to', query.to),
-        },
-        page,
       );
-      return envelope(page, rows, await withSessions(request.viewer, rows.rows));
     },
   );
 
   app.get(
-    `${prefix}/call-logs/:id`,
+    '/call-logs',
     {
-      onRequest: access.runtime,
+      config,
       schema: {
-        tags: ['public'],
-        summary: 'One call, by id or call_sid',
-        params: Type.Object({ id: Type.String() }),
-        response: answers(CallLog),
+        tags,
+        summary: 'Calls, newest first',
+        querystring: CallLogQuery,
+        response: { 200: ListOf(CallLog), ...errors() },
       },
     },
     async (request) => {
-      const call = await services.callsQuery.get(request.viewer, (request.params as { id: string }).id);
-      return (await withSessions(request.viewer, [call]))(call);
+      const { limit, offset, status, direction, from, to, ...equal } = request.query;
+      const viewer = viewerOf(request);
+      const { after, before } = windowOf({ from, to });
+      const { rows, total } = await services.callsQuery.list(
+        viewer,
+        {
+          ...camelDeep(equal),
+          status: status === undefined ? null : statusesOfWord(status),
+          direction: direction === undefined ? null : direction === 'inbound' ? 'INBOUND' : 'OUTBOUND',
+          createdAfter: after,
+          createdBefore: before,
+        },
+        { limit, offset },
+      );
+      return listAnswer(await callLogs(services, viewer, rows), total, { limit, offset });
+    },
+  );
+
+  app.get(
+    '/call-logs/:id',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'One call, by id or call_sid',
+        params: Lenient({ id: Text(100) }),
+        response: { 200: CallLog, ...errors(404) },
+      },
+    },
+    async (request) => {
+      const viewer = viewerOf(request);
+      const call = await services.callsQuery.get(viewer, request.params.id);
+      return (await callLogs(services, viewer, [call]))[0]!;
     },
   );
 }
 
-function timeOf(path: string, text: string | undefined): Date | null {
-  if (text === undefined) return null;
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime()) || !/^\d{4}-\d{2}-\d{2}/.test(text))
-    throw invalid({ path, message: 'must be an RFC 3339 time, like 2026-01-31T12:00:00Z' });
-  return time;
+type MakeCallFields = Parameters<RestDoorOptions['services']['calls']['makeCall']['makeCall']>[1];
+
+function callInput({ to, from, greeting, ...rest }: { to: string } & Record<string, unknown>): MakeCallFields {
+  const known = ['agent_key', 'agent_version_id', 'org_id', 'allow_concurrent', 'tenant_id'];
+  const chosen = Object.fromEntries(known.map((name) => [name, rest[name]]).filter(([, value]) => value != null));
+  return {
+    to,
+    ...(from == null ? {} : { from }),
+    ...(greeting == null ? {} : { greeting }),
+    ...camelDeep(chosen),
+  } as MakeCallFields;
+}
+
+/** With the ids of their sessions, when the key may know of sessions. */
+async function callLogs({ callsQuery }: RestDoorOptions['services'], viewer: Viewer, calls: Call[]) {
+  const knowsSessions = viewer.kind !== 'tenant' || viewer.scopes.has('sessions:read');
+  const sessions =
+    !knowsSessions || calls.length === 0
+      ? []
+      : await callsQuery.sessionsOf(
+          viewer,
+          calls.map(({ id }) => id),
+        );
+  const ids = new Map(sessions.map((session) => [session.callId, session.id]));
+  return calls.map((call) => callLog(call, ids.get(call.id) ?? null));
 }

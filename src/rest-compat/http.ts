@@ -1,150 +1,97 @@
-import { randomUUID } from 'node:crypto';
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { AppError, invalid, type FieldIssue } from '../lib/errors.js';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { Compile } from 'typebox/compile';
+import { Value } from 'typebox/value';
+import type { TSchema } from 'typebox';
+import { newId } from '../lib/ids.js';
+import { AppError, invalid } from '../lib/errors.js';
 import type { Logger } from '../ports/logger.js';
+import { envelopeOf, expectedError } from './errors.js';
 
-const SANE_REQUEST_ID = /^[\w.:-]{1,100}$/;
+const SANE_REQUEST_ID = /^[\w.:+/=@-]{1,128}$/;
 
-/** Codes of Fastify's own refusals, as ours. */
-const FASTIFY_CODES: Readonly<Record<string, { code: ConstructorParameters<typeof AppError>[0]; message: string }>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: { code: 'PAYLOAD_TOO_LARGE', message: 'The body is too large' },
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: { code: 'UNSUPPORTED_MEDIA_TYPE', message: 'Send the body as application/json' },
-  FST_ERR_CTP_EMPTY_JSON_BODY: { code: 'BAD_REQUEST', message: 'The body is empty' },
-  FST_ERR_CTP_INVALID_JSON_BODY: { code: 'BAD_REQUEST', message: 'The body is not valid JSON' },
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: { code: 'BAD_REQUEST', message: 'The body does not have the announced length' },
-};
-
-/** The request's id: the client's when it is a sane one, so that logs of both sides can be joined. */
-export function requestIdOf(header: string | string[] | undefined): string {
-  return typeof header === 'string' && SANE_REQUEST_ID.test(header) ? header : randomUUID();
+/** The client's own id when it is harmless in logs and headers, else a new one. For fastify's `genReqId`. */
+export function requestIdOf(given: string | string[] | undefined): string {
+  return typeof given === 'string' && SANE_REQUEST_ID.test(given) ? given : newId();
 }
 
-/** What every answer of the documented API has (api-v1.md): request id, error envelope, masked surprises. */
-export function conventions(app: FastifyInstance, log: Logger): void {
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id);
-  });
-  app.addHook('preValidation', async (request) => refuseUnstorable(request.body));
-  app.setErrorHandler((error: FastifyError, request, reply) => sendError(log, error, request, reply));
-  app.setNotFoundHandler((request, reply) =>
-    sendError(log, new AppError('NOT_FOUND', 'There is no such route'), request, reply),
-  );
-}
+/** Gives every request an id that its answer shows; also for the doors beside this one. */
+export const requestIds = fp(
+  async (app: FastifyInstance) => {
+    app.setGenReqId(({ headers }) => requestIdOf(headers['x-request-id']));
+    app.addHook('onRequest', async (request, reply) => {
+      reply.header('x-request-id', request.id);
+    });
+  },
+  { name: 'trunkline-request-ids' },
+);
 
-function sendError(
-  log: Logger,
-  thrown: FastifyError | AppError,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): FastifyReply {
-  const error = asAppError(thrown);
-  if (error.code === 'INTERNAL')
-    log.error({ err: thrown, requestId: request.id, route: request.routeOptions.url }, 'request failed');
-  if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
-  return reply.code(error.status).send({
-    ok: false,
-    error: error.message.replaceAll(/\b[a-z]+(?:[A-Z][a-z]+)+(?=:)/g, snakeCase),
-    code: error.code,
-    request_id: request.id,
-    retryable: error.retryable,
-    ...(error.details === undefined
-      ? {}
-      : { details: error.details.map(({ path, message }) => ({ path: snakeCase(path), message })) }),
-    ...error.extra,
-  });
-}
+/**
+ * The manners of every REST answer: request id, the error envelope, validation by TypeBox that names the field, and texts
+ * that the database can store.
+ */
+export const httpManners = fp(
+  async (app: FastifyInstance, { log }: { log: Logger }) => {
+    await app.register(requestIds);
+    app.setValidatorCompiler(validatorOf);
+    app.addHook('preValidation', async (request) => refuseUnstorable(request));
+    app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
+    app.setNotFoundHandler(() => {
+      throw new AppError('NOT_FOUND', 'There is no such route');
+    });
+  },
+  { name: 'trunkline-http-manners' },
+);
 
-function asAppError(thrown: FastifyError | AppError): AppError {
-  if (thrown instanceof AppError) return thrown;
-  if (thrown.validation !== undefined) return invalid(...thrown.validation.map(issueOf));
-  const known = FASTIFY_CODES[thrown.code];
-  if (known !== undefined) return new AppError(known.code, known.message);
-  if (
-    thrown instanceof SyntaxError ||
-    (thrown.statusCode !== undefined && thrown.statusCode >= 400 && thrown.statusCode < 500)
-  )
-    return new AppError('BAD_REQUEST', 'The request is not valid');
-  return new AppError('INTERNAL', 'Something went wrong on our side; the request id helps us to find it');
-}
-
-function issueOf({
-  instancePath,
-  keyword,
-  params,
-  message,
-}: {
-  instancePath: string;
-  keyword: string;
-  params: Record<string, unknown>;
-  message?: string;
-}): FieldIssue {
-  const path = instancePath.slice(1).replaceAll('/', '.');
-  const child =
-    keyword === 'required'
-      ? params.missingProperty
-      : keyword === 'additionalProperties'
-        ? params.additionalProperty
-        : null;
-  if (typeof child !== 'string') return { path: path || 'body', message: message ?? 'is not valid' };
-  return {
-    path: path === '' ? child : `${path}.${child}`,
-    message: keyword === 'required' ? 'is required' : 'is not a known field',
+/** Bodies keep their JSON types; what comes as text (query, path) is read as what the schema says. */
+function validatorOf({ schema, httpPart }: { schema: unknown; httpPart?: string }) {
+  const typed = schema as TSchema;
+  const check = Compile(typed);
+  return (value: unknown) => {
+    // No body is a body without fields: what is required is then named.
+    const input = httpPart === 'body' ? (value ?? {}) : Value.Convert(typed, value);
+    const complete = Value.Default(typed, input);
+    return check.Check(complete) ? { value: complete } : { error: [...check.Errors(complete)] as never };
   };
 }
 
-/** PostgreSQL stores no NUL and no lone surrogate: refused here, with the name of the field. */
-function refuseUnstorable(value: unknown, path = ''): void {
-  if (typeof value === 'string' && (value.includes('\u0000') || !value.isWellFormed()))
-    throw invalid({ path: path || 'body', message: 'must be valid Unicode text without NUL characters' });
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger): FastifyReply {
+  const expected = expectedError(error);
+  if (expected === null)
+    log.error(
+      { err: error, requestId: request.id, method: request.method, route: request.routeOptions.url },
+      'request failed unexpectedly',
+    );
+  const shown =
+    expected ?? new AppError('INTERNAL', 'Something went wrong here; the request id helps to find out what');
+  if (shown.retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(shown.retryAfterSeconds));
+  return reply
+    .code(shown.status)
+    .type('application/json; charset=utf-8')
+    .serializer(JSON.stringify)
+    .send(envelopeOf(shown, request.id));
+}
+
+/** Deeper bodies are nobody's contract, and walking them costs. */
+const MAX_DEPTH = 32;
+
+/** PostgreSQL cannot store NUL characters and lone surrogates: better a named field here than its error there. */
+function refuseUnstorable({ body, query, params }: FastifyRequest): void {
+  for (const part of [body, query, params]) walk(part, '', 0);
+}
+
+function walk(value: unknown, path: string, depth: number): void {
+  if (typeof value === 'string') return storable(value, path);
   if (typeof value !== 'object' || value === null) return;
-  for (const [key, inner] of Object.entries(value)) {
-    refuseUnstorable(key, path);
-    refuseUnstorable(inner, path === '' ? key : `${path}.${key}`);
+  if (depth > MAX_DEPTH) throw invalid({ path, message: `is nested deeper than ${MAX_DEPTH} levels` });
+  for (const [name, inner] of Object.entries(value)) {
+    const at = Array.isArray(value) ? `${path}[${name}]` : path === '' ? name : `${path}.${name}`;
+    storable(name, path);
+    walk(inner, at, depth + 1);
   }
 }
 
-export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
-const camelCase = (name: string): string => name.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
-
-/** Values that are the client's own: their keys are left alone. */
-const OPAQUE = new Set([
-  'parameters',
-  'turn_detection',
-  'turnDetection',
-  'prompt_variables',
-  'promptVariables',
-  'detail',
-  'before',
-  'after',
-  'errors',
-]);
-
-function renamed(value: unknown, rename: (name: string) => string): unknown {
-  if (Array.isArray(value)) return value.map((inner) => renamed(inner, rename));
-  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [rename(key), OPAQUE.has(key) ? inner : renamed(inner, rename)]),
-  );
-}
-
-/** A documented body as the services take it. */
-export const fromSnake = <T>(value: unknown): T => renamed(value, camelCase) as T;
-/** Values of ours as the documented API writes them. */
-export const toSnake = (value: unknown): Record<string, unknown> =>
-  renamed(value, snakeCase) as Record<string, unknown>;
-
-/** `limit` and `offset` of a list, as the query holds them. */
-export function pageOf(query: { limit?: string; offset?: string }): { limit: number; offset: number } {
-  return {
-    limit: query.limit === undefined ? 25 : Number(query.limit),
-    offset: query.offset === undefined ? 0 : Number(query.offset),
-  };
-}
-
-export function envelope<T>(
-  page: { limit: number; offset: number },
-  { rows, total }: { rows: readonly T[]; total: number },
-  map: (row: T) => unknown,
-) {
-  return { data: rows.map(map), ...page, total };
+function storable(text: string, path: string): void {
+  if (text.includes('\0') || !text.isWellFormed())
+    throw invalid({ path: path.replaceAll('\0', ''), message: 'must be valid Unicode text without NUL characters' });
 }

@@ -1,96 +1,104 @@
-import { Type, type TSchema } from 'typebox';
+import {
+  Type,
+  type Static,
+  type TObject,
+  type TProperties,
+  type TSchema,
+  type TSchemaOptions,
+  type TUnsafe,
+} from 'typebox';
 
-/** Pieces of the documented API's schemas: they validate, serialise and make the OpenAPI documents. */
-export const Text = (description: string, options: object = {}) => Type.String({ description, ...options });
-export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-export const Optional = <T extends TSchema>(schema: T) => Type.Optional(Nullable(schema));
+/** Schemas of which most routes are made. They validate, serialise and document; nothing is described twice. */
 
-export const ErrorBody = Type.Object(
-  {
-    ok: Type.Literal(false),
-    error: Type.String(),
-    code: Type.String(),
-    request_id: Type.String(),
-    retryable: Type.Boolean(),
-    details: Type.Optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
-  },
-  { additionalProperties: true, description: 'What went wrong; `code` is stable, `error` is for people' },
-);
+/** A value of this schema, or null. */
+export const Nullable = <T extends TSchema>(schema: T): TUnsafe<Static<T> | null> => {
+  const { type, ...rest } = schema as unknown as { type?: string; enum?: unknown[] };
+  if (type === undefined) return Type.Unsafe<Static<T> | null>(Type.Union([schema, Type.Null()]));
+  const list = rest.enum === undefined ? {} : { enum: [...rest.enum, null] };
+  return Type.Unsafe<Static<T> | null>({ ...rest, ...list, type: [type, 'null'] });
+};
+/** May be left out or null. */
+export const Maybe = <T extends TSchema>(schema: T) => Type.Optional(Nullable(schema));
 
-/** An object of ours whose fields are listed elsewhere. */
-export const Open = (description: string) => Type.Object({}, { additionalProperties: true, description });
+export const Word = <const T extends string>(values: readonly T[], options: TSchemaOptions = {}) =>
+  Type.Unsafe<T>({ type: 'string', enum: [...values], ...options });
+export const Text = (max: number, options: TSchemaOptions = {}) => Type.String({ maxLength: max, ...options });
+export const Time = (description?: string) =>
+  Type.String({ format: 'date-time', description, examples: ['2026-05-14T09:30:00.000Z'] });
+/** Any JSON object whose inside is not ours. */
+export const Free = (description?: string) =>
+  Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true, description });
+/** Any JSON value. */
+export const Anything = (description?: string) => Type.Unsafe<unknown>({ description });
 
-export const ListOf = (row: TSchema) =>
-  Type.Object({ data: Type.Array(row), limit: Type.Integer(), offset: Type.Integer(), total: Type.Integer() });
+/** A request of an admin route: unknown fields are errors. */
+export const Strict = <P extends TProperties>(properties: P, options: TSchemaOptions = {}) =>
+  Type.Object(properties, { ...options, additionalProperties: false });
+/** A request of a runtime route: unknown fields are ignored. */
+export const Lenient = <P extends TProperties>(properties: P, options: TSchemaOptions = {}) =>
+  Type.Object(properties, options);
 
-export const Page = {
-  limit: Type.Optional(Type.String({ pattern: '^([1-9][0-9]?|100)$', description: '1 to 100, 25 by default' })),
-  offset: Type.Optional(Type.String({ pattern: '^[0-9]{1,9}$', description: 'Rows to skip' })),
+/** May be left out; handlers then see the default. Not listed as required, unlike what the type says. */
+export const WithDefault = <T extends TSchema>(schema: T): T => Type.Optional(schema) as unknown as T;
+
+export const listQuery = {
+  limit: WithDefault(Type.Integer({ minimum: 1, maximum: 100, default: 25, description: 'Rows to return.' })),
+  offset: WithDefault(Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0, description: 'Rows to skip.' })),
+};
+export const tenantQuery = {
+  tenant_id: Type.Optional(
+    Text(64, { description: 'For admins: only this tenant. A tenant key always sees its own.' }),
+  ),
 };
 
-/** Responses of a route: its success and the envelope of everything else. */
-export const answers = (schema: TSchema, status = 200) => ({ [status]: schema, '4xx': ErrorBody, '5xx': ErrorBody });
+/** `{"data": [...], "limit", "offset", "total"}` */
+export const ListOf = <T extends TSchema>(item: T) =>
+  Type.Object({
+    data: Type.Array(item),
+    limit: Type.Integer(),
+    offset: Type.Integer(),
+    total: Type.Integer({ description: 'Length of the whole list.' }),
+  });
+export function listAnswer<T>(data: T[], total: number, { limit, offset }: { limit: number; offset: number }) {
+  return { data, limit, offset, total };
+}
 
-const nullableText = Nullable(Type.String());
-export const CallLog = Type.Object(
+/** A single action's answer: the resource's own fields beside `"ok": true`. */
+export const Done = <P extends TProperties>(schema: TObject<P>) =>
+  Type.Object({ ok: Type.Literal(true), ...schema.properties }) as TObject<
+    P & { ok: ReturnType<typeof Type.Literal<true>> }
+  >;
+export const done = <T extends object>(body: T) => ({ ok: true as const, ...body });
+
+export const Issue = Type.Object({ path: Type.String(), message: Type.String() });
+const ErrorBody = Type.Object(
   {
-    id: Type.String(),
-    call_sid: nullableText,
-    direction: Type.String(),
-    status: Type.String(),
-    duration_seconds: Nullable(Type.Integer()),
-    escalated: Type.Boolean(),
-    summary: nullableText,
-    from_number: nullableText,
-    to_number: nullableText,
-    agent_key: nullableText,
-    agent_version_id: nullableText,
-    voice_session_id: nullableText,
-    outcome: nullableText,
-    org_id: nullableText,
-    created_at: Type.String(),
-    answered_at: nullableText,
-    ended_at: nullableText,
-    evaluation_score: Nullable(Type.Number()),
+    ok: Type.Literal(false),
+    error: Type.String({ description: 'What went wrong, for people.' }),
+    code: Type.String({ description: 'What went wrong, for programs: a word of the error catalogue.' }),
+    request_id: Type.String(),
+    retryable: Type.Boolean({ description: 'Whether the same request may succeed later.' }),
+    details: Type.Optional(Type.Array(Issue)),
   },
-  { description: 'One call' },
+  { additionalProperties: true },
 );
 
-export const SessionRow = Type.Object(
-  {
-    id: Type.String(),
-    stream_id: nullableText,
-    call_sid: nullableText,
-    status: Type.String(),
-    transcript: Type.Array(
-      Type.Object({
-        role: Type.String(),
-        content: Type.String(),
-        index: Type.Integer(),
-        started_at: Type.String(),
-        interrupted: Type.Boolean(),
-      }),
-    ),
-    function_calls: Type.Array(
-      Type.Object({
-        name: Type.String(),
-        arguments: Type.Unknown(),
-        result: Type.Unknown(),
-        status: Type.String(),
-        duration_ms: Nullable(Type.Integer()),
-      }),
-    ),
-    summary: nullableText,
-    tags: Type.Array(Type.String()),
-    agent_key: nullableText,
-    agent_version_id: nullableText,
-    model: Type.String(),
-    voice: nullableText,
-    escalated: Type.Boolean(),
-    evaluations: Type.Array(Open('An evaluation')),
-    metrics: Open('Counts and durations'),
-    started_at: Type.String(),
-    ended_at: nullableText,
-  },
-  { description: 'One conversation' },
-);
+const MEANINGS: Record<number, string> = {
+  400: 'The request is not valid; do not retry it.',
+  401: 'No credential, or one that is unknown, expired or revoked.',
+  403: 'The credential may not do this, or the tenant is suspended.',
+  404: 'Missing, or another tenant’s.',
+  409: 'It conflicts with what is there.',
+  413: 'The body is too large.',
+  415: 'The body is not JSON.',
+  422: 'Understood, and impossible as things stand.',
+  429: 'Too many requests; `Retry-After` says when to come back.',
+  503: 'Something this needs is away; retry later.',
+};
+
+/** Error responses for the documents, beside those that every route may give. */
+export function errors(...statuses: number[]) {
+  return Object.fromEntries(
+    [400, 401, 403, 429, ...statuses].map((status) => [status, { ...ErrorBody, description: MEANINGS[status] }]),
+  );
+}

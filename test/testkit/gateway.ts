@@ -81,7 +81,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    const json = response.headers.get('content-type')?.includes('json') === true;
+    const json = /\bjson\b/.test(response.headers.get('content-type') ?? '');
     return { status: response.status, body: (json ? JSON.parse(text) : text) as any, headers: response.headers };
   };
   return {
