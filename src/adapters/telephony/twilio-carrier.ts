@@ -21,7 +21,19 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 /** Clients kept, each with its pool of connections; accounts come and go. */
 const MAX_CLIENTS = 200;
 const STATUS_EVENTS = ['initiated', 'ringing', 'answered', 'completed'];
-const NOTHING_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+/** Failures before the first byte of a request left: no connection, or nobody that could prove to be Twilio. */
+const NOTHING_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'CERT_HAS_EXPIRED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
 
 type Client = ReturnType<typeof twilio>;
 
@@ -116,8 +128,9 @@ export class TwilioCarrier implements Carrier {
   }
 
   private async ask<T>(account: CarrierAccount, work: (client: Client) => Promise<T>): Promise<T> {
+    const client = this.client(account);
     try {
-      return await work(this.client(account));
+      return await work(client);
     } catch (error) {
       throw asCarrierError(error);
     }
@@ -128,14 +141,26 @@ export class TwilioCarrier implements Carrier {
     let client = this.clients.get(key);
     if (client === undefined) {
       if (this.clients.size >= MAX_CLIENTS) this.clients.clear();
-      client = twilio(accountSid, authToken, {
-        timeout: this.options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-        autoRetry: false,
-      });
+      client = this.newClient(accountSid, authToken);
       if (this.options.baseUrl !== null) client.api.baseUrl = this.options.baseUrl.replace(/\/$/, '');
       this.clients.set(key, client);
     }
     return client;
+  }
+
+  private newClient(accountSid: string, authToken: string): Client {
+    try {
+      return twilio(accountSid, authToken, {
+        timeout: this.options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        autoRetry: false,
+        // Else TWILIO_EDGE and TWILIO_REGION of the environment rewrite the host, a configured base URL's included.
+        edge: '',
+        region: '',
+      });
+    } catch (error) {
+      // The package refuses credentials that Twilio never gave out; nothing was sent.
+      throw new CarrierError('rejected', 'The Twilio credentials are malformed', 20003, null, { cause: error });
+    }
   }
 }
 

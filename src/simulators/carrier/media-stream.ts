@@ -146,22 +146,21 @@ export class MediaStream {
   }
 
   private receive(text: string, isBinary: boolean): void {
-    let message: { event?: string; streamSid?: string; media?: { payload?: string }; mark?: { name?: string } };
-    try {
-      if (isBinary) throw new SyntaxError('binary');
-      message = JSON.parse(text) as typeof message;
-    } catch {
-      return void this.warnings.push('31950 message is not JSON');
-    }
+    const message = isBinary ? null : parseMessage(text);
+    if (message === null) return void this.warnings.push('31950 message is not a JSON object');
     if (message.streamSid !== this.options.streamSid)
       return void this.warnings.push('31951 wrong or missing streamSid');
     if (message.event === 'media') {
-      const audio = Buffer.from(message.media?.payload ?? '', 'base64');
+      const payload = message.media?.payload;
+      const audio = Buffer.from(typeof payload === 'string' ? payload : '', 'base64');
       if (audio.length === 0) return void this.warnings.push('31951 empty payload');
       this.queue.push({ audio, offset: 0 });
-    } else if (message.event === 'mark') this.queue.push({ mark: message.mark?.name ?? '' });
-    else if (message.event === 'clear') this.clear();
-    else this.warnings.push(`31951 unknown event ${message.event}`);
+    } else if (message.event === 'mark') {
+      const name = message.mark?.name;
+      if (typeof name !== 'string' || name === '') return void this.warnings.push('31951 mark without a name');
+      this.queue.push({ mark: name });
+    } else if (message.event === 'clear') this.clear();
+    else this.warnings.push(`31951 unknown event ${String(message.event)}`);
   }
 
   private clear(): void {
@@ -171,6 +170,23 @@ export class MediaStream {
     for (const entry of flushed)
       if ('mark' in entry) this.echo(entry.mark);
       else this.clearedBytes += entry.audio.length - entry.offset;
+  }
+}
+
+/** What the server may send; nothing about it is certain. */
+interface ServerMessage {
+  event?: unknown;
+  streamSid?: unknown;
+  media?: { payload?: unknown } | null;
+  mark?: { name?: unknown } | null;
+}
+
+function parseMessage(text: string): ServerMessage | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : null;
+  } catch {
+    return null;
   }
 }
 
