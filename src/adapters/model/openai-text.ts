@@ -1,4 +1,4 @@
-import OpenAI, { APIConnectionError, APIError } from 'openai';
+import OpenAI, { APIConnectionError, APIError, APIUserAbortError } from 'openai';
 import { TextModelError, type TextModel } from '../../ports/text-model.js';
 
 export interface OpenAITextOptions {
@@ -69,6 +69,7 @@ export class OpenAIText implements TextModel {
 function asTextModelError(error: unknown): TextModelError {
   if (error instanceof TextModelError) return error;
   if (error instanceof SyntaxError) return new TextModelError('the answer is not JSON', true, { cause: error });
+  if (error instanceof APIUserAbortError) return new TextModelError('the request was given up', true, { cause: error });
   if (error instanceof APIConnectionError || !(error instanceof APIError))
     return new TextModelError('no answer from the text model', true, { cause: error });
   const status = Number(error.status ?? 0);

@@ -3,7 +3,7 @@ import OpenAI from 'openai';
 import { OpenAIRealtimeWS } from 'openai/realtime/ws';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../../test/testkit/until.js';
-import { OpenAIRealtime, sliceAudioDelta } from '../../adapters/model/openai-realtime.js';
+import { OpenAIRealtime } from '../../adapters/model/openai-realtime.js';
 import { OpenAIText } from '../../adapters/model/openai-text.js';
 import { silentLogger } from '../../ports/logger.js';
 import type { RealtimeClose, RealtimeConnection, RealtimeServerEvent } from '../../ports/realtime-model.js';
@@ -277,31 +277,6 @@ describe('the text model', () => {
     simulator.textFaults.invalidJson = true;
     await expect(ask()).rejects.toMatchObject({ retryable: true });
     simulator.textFaults.invalidJson = false;
-  });
-});
-
-describe('slicing audio deltas', () => {
-  const delta = {
-    type: 'response.output_audio.delta',
-    event_id: 'e',
-    response_id: 'r',
-    item_id: 'i',
-    output_index: 0,
-    content_index: 0,
-    delta: 'AAEC',
-  };
-  it('finds the fields without parsing, in any order', () => {
-    const { delta: audio, type, ...rest } = delta;
-    for (const text of [JSON.stringify(delta), JSON.stringify({ type, delta: audio, ...rest })])
-      expect(sliceAudioDelta(text)).toEqual({ responseId: 'r', itemId: 'i', contentIndex: 0, audio: 'AAEC' });
-  });
-  it('leaves everything else to the parser', () => {
-    expect(sliceAudioDelta(JSON.stringify({ ...delta, delta: 'A"' }))).toBeNull();
-    expect(sliceAudioDelta(JSON.stringify({ ...delta, delta: '***' }))).toBeNull();
-    expect(
-      sliceAudioDelta(JSON.stringify({ type: 'response.done', x: '"type":"response.output_audio.delta"' })),
-    ).toBeNull();
-    expect(sliceAudioDelta('nonsense')).toBeNull();
   });
 });
 
