@@ -1,0 +1,66 @@
+import { ArgsType, Field, Int, ObjectType, type ClassType } from 'type-graphql';
+import { encodeCursor, type Page } from '../../lib/cursor.js';
+
+@ObjectType({ simpleResolvers: true })
+export class PageInfo {
+  @Field(() => Boolean)
+  hasNextPage!: boolean;
+  @Field(() => Boolean)
+  hasPreviousPage!: boolean;
+  @Field(() => String, { nullable: true })
+  startCursor!: string | null;
+  @Field(() => String, { nullable: true })
+  endCursor!: string | null;
+}
+
+/** What a connection's resolver gives back; Relay cursor specification. */
+export interface Connection<N> {
+  edges: { node: N; cursor: string }[];
+  pageInfo: PageInfo;
+}
+
+/** The GraphQL types `NameEdge` and `NameConnection`. */
+export function connectionType(name: string, node: () => ClassType): ClassType<Connection<object>> {
+  @ObjectType(`${name}Edge`, { simpleResolvers: true })
+  class Edge {
+    @Field(node)
+    node!: object;
+    @Field(() => String)
+    cursor!: string;
+  }
+  @ObjectType(`${name}Connection`, { simpleResolvers: true })
+  class ConnectionOfNode {
+    @Field(() => [Edge])
+    edges!: Edge[];
+    @Field(() => PageInfo)
+    pageInfo!: PageInfo;
+  }
+  return ConnectionOfNode;
+}
+
+@ArgsType()
+export class PageArgs {
+  @Field(() => Int, { defaultValue: 25, description: 'At most 100.' })
+  first!: number;
+  @Field(() => String, { nullable: true, description: 'The cursor of the last row seen.' })
+  after?: string | null;
+}
+
+/** `at` is the column that orders the list. */
+export function toConnection<N extends { id: string }>(
+  { rows, hasNextPage }: Page<N>,
+  { after }: PageArgs,
+  at: (row: N) => Date,
+): Connection<N> {
+  const edges = rows.map((node) => ({ node, cursor: encodeCursor({ at: at(node), id: node.id }) }));
+  return {
+    edges,
+    pageInfo: {
+      hasNextPage,
+      hasPreviousPage: after != null,
+      startCursor: edges[0]?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+  };
+}
+export const byCreation = (row: { createdAt: Date }): Date => row.createdAt;

@@ -1,0 +1,77 @@
+import { Field, ID, InputType, ObjectType } from 'type-graphql';
+import type { RouteDirection as Direction } from '../../entities/index.js';
+import type { NewPhoneRoute, PhoneRouteChange } from '../../services/phone-routes.js';
+import { connectionType } from '../common/connection.js';
+import { RouteDirection } from '../common/enums.js';
+import { BusinessHoursInput, BusinessHoursType, Fallback, FallbackInput } from '../common/hours.type.js';
+import { DateTime, PhoneNumber } from '../common/scalars.js';
+
+@ObjectType('PhoneRoute', { simpleResolvers: true, description: 'A phone number and who answers it.' })
+export class PhoneRouteType {
+  @Field(() => ID)
+  id!: string;
+  @Field(() => ID)
+  tenantId!: string;
+  @Field(() => PhoneNumber)
+  number!: string;
+  @Field(() => RouteDirection)
+  direction!: Direction;
+  @Field(() => ID)
+  agentId!: string;
+  @Field(() => ID, { nullable: true })
+  agentVersionId!: string | null;
+  @Field(() => Boolean, { description: 'The one that makeCall takes when from is not given.' })
+  isDefault!: boolean;
+  @Field(() => BusinessHoursType, { nullable: true, description: 'Null: always open.' })
+  businessHours!: BusinessHoursType | null;
+  @Field(() => Fallback, { nullable: true })
+  fallback!: Fallback | null;
+  @Field(() => String, { nullable: true })
+  transferNumber!: string | null;
+  @Field(() => Boolean)
+  active!: boolean;
+  @Field(() => DateTime)
+  createdAt!: Date;
+}
+export const PhoneRouteConnection = connectionType('PhoneRoute', () => PhoneRouteType);
+
+@InputType({ description: 'A field that is left out stays as it is.' })
+export class UpdatePhoneRouteInput implements PhoneRouteChange {
+  @Field(() => RouteDirection, { nullable: true })
+  direction?: Direction | null;
+  @Field(() => String, { nullable: true })
+  agentKey?: string | null;
+  @Field(() => ID, { nullable: true })
+  agentId?: string | null;
+  @Field(() => ID, { nullable: true, description: 'Pins a version that is cleared.' })
+  agentVersionId?: string | null;
+  @Field(() => Boolean, { nullable: true })
+  isDefault?: boolean | null;
+  @Field(() => BusinessHoursInput, { nullable: true })
+  businessHours?: BusinessHoursInput | null;
+  @Field(() => FallbackInput, { nullable: true })
+  fallback?: FallbackInput | null;
+  @Field(() => PhoneNumber, { nullable: true })
+  transferNumber?: string | null;
+  @Field(() => Boolean, { nullable: true })
+  active?: boolean | null;
+}
+@InputType()
+export class CreatePhoneRouteInput extends UpdatePhoneRouteInput implements NewPhoneRoute {
+  @Field(() => ID, { nullable: true, description: 'Named by admins.' })
+  tenantId?: string | null;
+  @Field(() => PhoneNumber)
+  number!: string;
+}
+
+@ObjectType({ simpleResolvers: true })
+export class PhoneRouteVerification {
+  @Field(() => Boolean)
+  ok!: boolean;
+  @Field(() => String)
+  expectedVoiceUrl!: string;
+  @Field(() => String)
+  expectedFallbackUrl!: string;
+  @Field(() => [String], { description: 'What to set at the carrier.' })
+  problems!: string[];
+}

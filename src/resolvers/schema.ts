@@ -1,0 +1,49 @@
+import 'reflect-metadata';
+import type { GraphQLSchema } from 'graphql';
+import { buildSchemaSync, type NonEmptyArray } from 'type-graphql';
+import { AgentResolver, AgentVersionResolver } from './agent/agent.resolver.js';
+import { CallResolver } from './call/call.resolver.js';
+import { EvaluationResolver } from './evaluation/evaluation.resolver.js';
+import { OperationsResolver } from './operations/operations.resolver.js';
+import { PhoneRouteResolver } from './phone-route/phone-route.resolver.js';
+import { PromptResolver } from './prompt/prompt.resolver.js';
+import { SESSION_EVENT_CLASSES } from './session/session-event.type.js';
+import { ActiveSessionsResolver, SessionEndedResolver, VoiceSessionResolver } from './session/session.resolver.js';
+import { TenantResolver, TenantSettingsResolver } from './tenant/tenant.resolver.js';
+import { ViewerResolver } from './viewer/viewer.resolver.js';
+
+/** Every class with queries, mutations, subscriptions or fields; a new noun is added here. */
+const RESOLVERS: NonEmptyArray<new () => object> = [
+  ViewerResolver,
+  TenantResolver,
+  TenantSettingsResolver,
+  PromptResolver,
+  AgentResolver,
+  AgentVersionResolver,
+  PhoneRouteResolver,
+  CallResolver,
+  VoiceSessionResolver,
+  ActiveSessionsResolver,
+  SessionEndedResolver,
+  EvaluationResolver,
+  OperationsResolver,
+];
+
+let built: GraphQLSchema | null = null;
+
+/** The public schema. Built once: resolvers hold nothing, everything of a request is in its context. */
+export function schema(): GraphQLSchema {
+  built ??= buildSchemaSync({
+    resolvers: RESOLVERS,
+    orphanedTypes: SESSION_EVENT_CLASSES,
+    // Services validate, so that both doors refuse the same things with the same words.
+    validate: false,
+    // Every subscription brings its own iterator; type-graphql only wants to know that one could publish.
+    pubSub: { publish: () => {}, subscribe: () => neverIterates },
+  });
+  return built;
+}
+
+const neverIterates: AsyncIterable<never> = {
+  [Symbol.asyncIterator]: () => ({ next: async () => ({ value: undefined, done: true as const }) }),
+};
