@@ -40,8 +40,8 @@ export function connectionType(name: string, node: () => ClassType): ClassType<C
 
 @ArgsType()
 export class PageArgs {
-  @Field(() => Int, { defaultValue: 25, description: 'At most 100.' })
-  first!: number;
+  @Field(() => Int, { nullable: true, defaultValue: 25, description: 'At most 100.' })
+  first?: number | null;
   @Field(() => String, { nullable: true, description: 'The cursor of the last row seen.' })
   after?: string | null;
 }
