@@ -7,6 +7,8 @@ import { createServices, type Services } from './app/services.js';
 import { routeUpgrades, type UpgradeHandler } from './app/upgrade-router.js';
 import type { Config } from './config.js';
 import type { FeedTiming } from './live/session-feed.js';
+import { createGraphqlSocket } from './resolvers/socket.js';
+import { graphqlDoor } from './resolvers/server.js';
 import { systemClock, type Clock } from './ports/clock.js';
 import { requestIdOf } from './rest-compat/http.js';
 import { restDoor } from './rest-compat/rest-door.js';
@@ -92,6 +94,16 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     metricsToken: config.metricsToken,
     readiness: () => readiness(infrastructure, state),
   });
+  const graphql = createGraphqlSocket({ services });
+  if (config.surfaces.has('runtime') || config.surfaces.has('admin')) {
+    await http.register(graphqlDoor, {
+      services,
+      limiter: infrastructure.limiter,
+      rateLimitPerTenant: config.rateLimitPerTenant,
+      rateLimitPerIp: config.rateLimitPerIp,
+    });
+    upgrades.set('/graphql', (...upgrade) => graphql.handleUpgrade(...upgrade));
+  }
 
   let started = false;
   return {
@@ -106,6 +118,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       await deliverer.work();
       await infrastructure.jobs.start();
       await services.viewers.start();
+      await graphql.start();
       if (config.surfaces.has('telephony')) services.calls.reconciler.start();
       started = true;
       return http.listen({ port, host: config.host });
@@ -115,6 +128,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       await media?.drain(drainMs);
       await services.calls.reconciler.stop();
       services.calls.streamEnds.close();
+      await graphql.dispose();
       services.viewers.stop();
       await media?.close();
       await http.close();

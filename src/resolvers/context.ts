@@ -1,12 +1,12 @@
+import { AppError } from '../lib/errors.js';
 import type { SessionFeeds } from '../live/session-feed.js';
-import type { Logger } from '../ports/logger.js';
-import type { TopicBus } from '../pubsub/topics.js';
 import type { AccessRequests } from '../services/access-requests.js';
 import type { AgentVersions } from '../services/agent-versions.js';
 import type { Agents } from '../services/agents.js';
 import type { ApiKeys } from '../services/api-keys.js';
 import type { AuditQuery } from '../services/audit-query.js';
 import type { CallsQuery } from '../services/calls-query.js';
+import type { ServiceContext } from '../services/context.js';
 import type { DiagnosticsQuery } from '../services/diagnostics-query.js';
 import type { Evaluations } from '../services/evaluations.js';
 import type { MakeCall } from '../services/make-call.js';
@@ -18,7 +18,8 @@ import type { Tenants } from '../services/tenants.js';
 import type { TestNumbers } from '../services/test-numbers.js';
 import type { TwilioCredentials } from '../services/twilio-credentials.js';
 import type { RequestFacts, Viewer } from '../services/viewer.js';
-import type { Loaders } from './loaders.js';
+import type { Viewers } from '../services/viewers.js';
+import { createLoaders, type Loaders } from './loaders.js';
 
 /** The use-cases behind the GraphQL door; wired by the composition root. */
 export interface GraphqlServices {
@@ -32,22 +33,40 @@ export interface GraphqlServices {
   agents: Agents;
   agentVersions: AgentVersions;
   phoneRoutes: PhoneRoutes;
-  calls: CallsQuery;
-  makeCall: MakeCall;
-  sessions: SessionsQuery;
+  calls: { makeCall: MakeCall };
+  callsQuery: CallsQuery;
+  sessionsQuery: SessionsQuery;
   evaluations: Evaluations;
-  auditLog: AuditQuery;
-  diagnostics: DiagnosticsQuery;
+  auditQuery: AuditQuery;
+  diagnosticsQuery: DiagnosticsQuery;
   feeds: SessionFeeds;
-  topics: TopicBus;
-  log: Logger;
+  viewers: Viewers;
+  context: ServiceContext;
 }
 
-/** What a resolver knows of its request. */
-export interface GraphqlContext {
-  /** Throws UNAUTHENTICATED when nobody proved who they are (only introspection is open to everybody). */
-  readonly viewer: Viewer;
-  readonly request: RequestFacts;
-  readonly services: GraphqlServices;
+/**
+ * What a resolver knows of its request. A class, because Apollo copies contexts property by property: a getter of the
+ * object itself would be read, and throw, while it is copied.
+ */
+export class GraphqlContext {
   readonly loaders: Loaders;
+
+  /** `proven` null: nobody proved who they are. `cache` as in {@link createLoaders}. */
+  constructor(
+    readonly services: GraphqlServices,
+    readonly proven: Viewer | null,
+    readonly request: RequestFacts,
+    cache: boolean,
+  ) {
+    this.loaders = createLoaders(services, () => this.viewer, cache);
+  }
+
+  /** Throws UNAUTHENTICATED when nobody proved who they are (only introspection is open to everybody). */
+  get viewer(): Viewer {
+    if (this.proven === null) throw unauthenticated();
+    return this.proven;
+  }
 }
+
+const unauthenticated = (): AppError =>
+  new AppError('UNAUTHENTICATED', 'Send a tenant key as "Authorization: Bearer …", or an admin key as "x-admin-key"');

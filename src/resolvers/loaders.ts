@@ -18,7 +18,7 @@ export interface Loaders {
 
 /** `cache` false for subscriptions: each of their events must see the rows as they are then. */
 export function createLoaders(services: GraphqlServices, viewer: () => Viewer, cache: boolean): Loaders {
-  const { agents, agentVersions, calls, sessions } = services;
+  const { agents, agentVersions, callsQuery: calls, sessionsQuery: sessions } = services;
   const one = <T>(load: (viewer: Viewer, ids: readonly string[]) => Promise<T[]>, key: (row: T) => string) =>
     new DataLoader<string, T | null>(
       async (ids) => {

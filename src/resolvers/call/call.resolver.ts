@@ -19,11 +19,11 @@ async function callFeed(
   requireScope(viewer, 'calls:read');
   const narrowed = filter ?? {};
   const only = viewer.kind === 'tenant' ? tenantOf(viewer, narrowed.tenantId) : (narrowed.tenantId ?? null);
-  return followChanges(services.topics, {
+  return followChanges(services.context.topics, {
     topic: 'callChanged',
     keyOf: (message) => (only === null || message.tenantId === only ? message.callId : null),
-    snapshot: () => services.calls.unfinished(viewer, narrowed),
-    load: (id) => services.calls.matching(viewer, narrowed, id),
+    snapshot: () => services.callsQuery.unfinished(viewer, narrowed),
+    load: (id) => services.callsQuery.matching(viewer, narrowed, id),
   });
 }
 
@@ -36,7 +36,7 @@ export class CallResolver {
     @Ctx() { viewer, services }: GraphqlContext,
   ): Promise<Call | null> {
     if ((id == null) === (callSid == null)) throw invalid({ path: 'id', message: 'give either id or callSid' });
-    return services.calls.find(viewer, { id, callSid });
+    return services.callsQuery.find(viewer, { id, callSid });
   }
 
   @Query(() => CallConnection)
@@ -45,7 +45,7 @@ export class CallResolver {
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() { viewer, services }: GraphqlContext,
   ): Promise<Connection<Call>> {
-    return toConnection(await services.calls.page(viewer, filter ?? {}, page), page, byCreation);
+    return toConnection(await services.callsQuery.page(viewer, filter ?? {}, page), page, byCreation);
   }
 
   @Mutation(() => MakeCallPayload, { description: 'With an idempotency key it is safe to repeat.' })
@@ -54,7 +54,7 @@ export class CallResolver {
     @Arg('idempotencyKey', () => String, { nullable: true }) idempotencyKey: string | null,
     @Ctx() { viewer, services }: GraphqlContext,
   ): Promise<MakeCallResult> {
-    return services.makeCall.makeCall(viewer, input, idempotencyKey ?? null);
+    return services.calls.makeCall.makeCall(viewer, input, idempotencyKey ?? null);
   }
 
   @FieldResolver(() => AgentVersionType, { nullable: true })

@@ -20,12 +20,12 @@ async function diagnosticFeed(
 ): Promise<FeedIterator<Diagnostic>> {
   requireScope(viewer, 'operations:read');
   const only = viewer.kind === 'tenant' ? tenantOf(viewer, tenantId) : (tenantId ?? null);
-  return followChanges(services.topics, {
+  return followChanges(services.context.topics, {
     topic: 'diagnosticRaised',
     keyOf: (message) => (only === null || message.tenantId === only ? message.diagnosticId : null),
     snapshot: async () =>
-      (await services.diagnostics.page(viewer, { tenantId: only, resolved: false }, { first: MAX_PAGE })).rows,
-    load: (id) => services.diagnostics.find(viewer, id, only),
+      (await services.diagnosticsQuery.page(viewer, { tenantId: only, resolved: false }, { first: MAX_PAGE })).rows,
+    load: (id) => services.diagnosticsQuery.find(viewer, id, only),
   });
 }
 
@@ -37,12 +37,16 @@ export class OperationsResolver {
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() { viewer, services }: GraphqlContext,
   ): Promise<Connection<Diagnostic>> {
-    return toConnection(await services.diagnostics.page(viewer, filter ?? {}, page), page, (row) => row.lastSeenAt);
+    return toConnection(
+      await services.diagnosticsQuery.page(viewer, filter ?? {}, page),
+      page,
+      (row) => row.lastSeenAt,
+    );
   }
 
   @Mutation(() => DiagnosticType, { description: 'It opens again by itself when it happens again.' })
   resolveDiagnostic(@Arg('id', () => ID) id: string, @Ctx() { viewer, services }: GraphqlContext): Promise<Diagnostic> {
-    return services.diagnostics.resolve(viewer, id);
+    return services.diagnosticsQuery.resolve(viewer, id);
   }
 
   @Query(() => AuditEntryConnection, { description: 'For admins.' })
@@ -51,7 +55,7 @@ export class OperationsResolver {
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() { viewer, services }: GraphqlContext,
   ): Promise<Connection<AuditEntry>> {
-    return toConnection(await services.auditLog.page(viewer, filter ?? {}, page), page, byCreation);
+    return toConnection(await services.auditQuery.page(viewer, filter ?? {}, page), page, byCreation);
   }
 
   @Subscription(() => DiagnosticType, {

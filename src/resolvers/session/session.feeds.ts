@@ -11,8 +11,8 @@ export async function activeSessionsFeed(
 ): Promise<FeedIterator<VoiceSession[]>> {
   requireScope(viewer, 'live:read');
   const only = viewer.kind === 'tenant' ? tenantOf(viewer, tenantId) : (tenantId ?? null);
-  const list = () => services.sessions.active(viewer, only);
-  return followChanges(services.topics, {
+  const list = () => services.sessionsQuery.active(viewer, only);
+  return followChanges(services.context.topics, {
     topic: 'callChanged',
     keyOf: (message) => (only === null || message.tenantId === only ? 'list' : null),
     snapshot: async () => [await list()],

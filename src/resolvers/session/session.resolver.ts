@@ -29,7 +29,7 @@ interface FollowArgs {
 async function follow({ sessionId, after, partial = false }: FollowArgs, { viewer, services }: GraphqlContext) {
   requireScope(viewer, 'live:read');
   if (after < 0) throw invalid({ path: 'after', message: 'must not be negative' });
-  await services.sessions.get(viewer, sessionId);
+  await services.sessionsQuery.get(viewer, sessionId);
   return services.feeds.follow(sessionId, after, { partials: partial });
 }
 
@@ -56,7 +56,7 @@ export class VoiceSessionResolver {
     @Arg('id', () => ID) id: string,
     @Ctx() { viewer, services }: GraphqlContext,
   ): Promise<VoiceSession | null> {
-    return services.sessions.find(viewer, id);
+    return services.sessionsQuery.find(viewer, id);
   }
 
   @Query(() => VoiceSessionConnection)
@@ -65,7 +65,7 @@ export class VoiceSessionResolver {
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() { viewer, services }: GraphqlContext,
   ): Promise<Connection<VoiceSession>> {
-    return toConnection(await services.sessions.page(viewer, filter ?? {}, page), page, (row) => row.startedAt);
+    return toConnection(await services.sessionsQuery.page(viewer, filter ?? {}, page), page, (row) => row.startedAt);
   }
 
   @Query(() => [VoiceSessionType])
@@ -73,7 +73,7 @@ export class VoiceSessionResolver {
     @Arg('tenantId', () => ID, { nullable: true }) tenantId: string | null,
     @Ctx() { viewer, services }: GraphqlContext,
   ): Promise<VoiceSession[]> {
-    return services.sessions.active(viewer, tenantId);
+    return services.sessionsQuery.active(viewer, tenantId);
   }
 
   @FieldResolver(() => String, { description: 'Empty: the model’s default.' })
@@ -148,6 +148,6 @@ export class ActiveSessionsResolver {
 export class SessionEndedResolver {
   @FieldResolver(() => VoiceSessionType)
   session(@Root() ended: SessionEnded, @Ctx() { viewer, services }: GraphqlContext): Promise<VoiceSession> {
-    return services.sessions.get(viewer, ended.sessionId);
+    return services.sessionsQuery.get(viewer, ended.sessionId);
   }
 }

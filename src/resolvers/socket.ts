@@ -1,0 +1,247 @@
+import {
+  getOperationAST,
+  GraphQLError,
+  parse,
+  subscribe,
+  validate,
+  type ExecutionArgs,
+  type GraphQLError as GqlError,
+} from 'graphql';
+import { CloseCode, type Context, type SubscribePayload } from 'graphql-ws';
+import { useServer, type Extra } from 'graphql-ws/use/ws';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { AppError } from '../lib/errors.js';
+import { newId } from '../lib/ids.js';
+import { SlowReader } from '../live/feed-reader.js';
+import type { Unsubscribe } from '../ports/bus.js';
+import type { RequestFacts, Viewer } from '../services/viewer.js';
+import type { Credentials } from '../services/viewers.js';
+import { GraphqlContext, type GraphqlServices } from './context.js';
+import { credentialsOf, credentialsOfInit } from './credentials.js';
+import { publicError } from './errors.js';
+import { checkLimits, LIMITS } from './limits.js';
+import { schema } from './schema.js';
+
+export interface GraphqlSocketOptions {
+  services: GraphqlServices;
+  timing?: Partial<GraphqlSocketTiming>;
+}
+export interface GraphqlSocketTiming {
+  /** `connection_init` must come within this, ms; else 4408. */
+  initTimeoutMs: number;
+  /** WebSocket pings; a connection that answers none is dropped. */
+  keepAliveMs: number;
+  /** Credentials are looked at again this often, ms: expiry, and revocations that the bus lost. */
+  recheckMs: number;
+  /** A connection that takes nothing for this long, ms, is closed with 1013. */
+  stalledAfterMs: number;
+}
+
+const DEFAULT_TIMING: GraphqlSocketTiming = {
+  initTimeoutMs: 10_000,
+  keepAliveMs: 12_000,
+  recheckMs: 5_000,
+  stalledAfterMs: 20_000,
+};
+const MAX_PAYLOAD = 256 * 1024;
+const MAX_SUBSCRIPTIONS = 100;
+const TRY_AGAIN_LATER = 1013;
+
+/** One authenticated connection. */
+interface Member {
+  viewer: Viewer;
+  credentials: Credentials;
+  facts: RequestFacts;
+  socket: WebSocket;
+  /** Bytes waiting at the last look, and since when there are that many or more. */
+  waiting: number;
+  since: number;
+}
+type SocketContext = Context<Record<string, unknown>, Extra & { member?: Member }>;
+
+export interface GraphqlSocket {
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Connections that are authenticated. */
+  readonly connections: number;
+  /** Follows revocations; call it once the bus is there. */
+  start(): Promise<void>;
+  /** Ends every connection with 1001. */
+  dispose(): Promise<void>;
+}
+
+/** GraphQL over WebSocket (graphql-transport-ws). The process's one upgrade router hands the sockets over. */
+export function createGraphqlSocket({ services, timing: given }: GraphqlSocketOptions): GraphqlSocket {
+  const timing = { ...DEFAULT_TIMING, ...given };
+  const members = new Set<Member>();
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_PAYLOAD,
+    // Compression costs 3 to 11 times the CPU and 210 KiB a connection.
+    perMessageDeflate: false,
+    handleProtocols: (offered) => (offered.has('graphql-transport-ws') ? 'graphql-transport-ws' : false),
+  });
+  const transport = useServer<Record<string, unknown>, { member?: Member }>(
+    {
+      schema: schema(),
+      connectionInitWaitTimeout: timing.initTimeoutMs,
+      onConnect: async (ctx) => {
+        const member = await admit(services, ctx);
+        if (member === null) return false;
+        ctx.extra.member = member;
+        members.add(member);
+        return true;
+      },
+      onClose: (ctx) => void (ctx.extra.member !== undefined && members.delete(ctx.extra.member)),
+      onSubscribe: (ctx, _id, payload) => operationOf(services, ctx, payload),
+      subscribe: async (args) => {
+        const result = await subscribe(args);
+        return Symbol.asyncIterator in result ? result : { errors: shown(result.errors ?? [], args, services) };
+      },
+      onNext: (_ctx, _id, _payload, args, result) =>
+        result.errors === undefined ? undefined : { ...result, errors: shown(result.errors, args, services) },
+      onOperation: (ctx, _id, _payload, _args, result) =>
+        Symbol.asyncIterator in result ? closingWhenSlow(result, ctx.extra.socket) : undefined,
+    },
+    server,
+    timing.keepAliveMs,
+  );
+  const sweep = setInterval(() => closeStalled(members, timing.stalledAfterMs), 1_000);
+  const recheck = setInterval(() => void recheckAll(services, [...members]), timing.recheckMs);
+  sweep.unref();
+  recheck.unref();
+  let unsubscribe: Unsubscribe = () => {};
+
+  return {
+    handleUpgrade: (request, socket, head) =>
+      server.handleUpgrade(request, socket, head, (client) => {
+        // A frame that is too large or malformed ends its own connection; without a listener it would end the process.
+        server.emit('connection', client, request);
+        // graphql-ws would print each of them to the console.
+        client.removeAllListeners('error');
+        client.on('error', () => client.terminate());
+      }),
+    get connections() {
+      return members.size;
+    },
+    start: async () => {
+      unsubscribe = await services.context.topics.subscribe('accessRevoked', null, ({ tenantId, keyId }) => {
+        const affected = [...members].filter(
+          ({ viewer }) =>
+            viewer.kind === 'tenant' && (keyId === null ? viewer.tenantId === tenantId : viewer.apiKeyId === keyId),
+        );
+        if (keyId !== null) affected.forEach(refuse);
+        // A tenant's status may have changed either way: ask, once the caches have heard of it too.
+        else setImmediate(() => void recheckAll(services, affected));
+      });
+    },
+    dispose: async () => {
+      clearInterval(sweep);
+      clearInterval(recheck);
+      unsubscribe();
+      await transport.dispose();
+    },
+  };
+}
+
+/** Null: the connection is closed with 4403. */
+async function admit(services: GraphqlServices, ctx: SocketContext): Promise<Member | null> {
+  const { request, socket } = ctx.extra;
+  const credentials = credentialsOfInit(ctx.connectionParams) ?? credentialsOf(request.headers);
+  if (credentials === null) return null;
+  const facts: RequestFacts = { requestId: newId(), address: request.socket.remoteAddress ?? null };
+  try {
+    const viewer = await services.viewers.authenticate(credentials, facts);
+    return { viewer, credentials, facts, socket, waiting: 0, since: 0 };
+  } catch (error) {
+    if (error instanceof AppError) return null;
+    throw error;
+  }
+}
+
+/** Parses, validates and weighs here: what is wrong is told with the same codes as over HTTP. */
+function operationOf(
+  services: GraphqlServices,
+  ctx: SocketContext,
+  { query, operationName, variables }: SubscribePayload,
+): ExecutionArgs | readonly GqlError[] {
+  const member = ctx.extra.member!;
+  const { requestId } = member.facts;
+  const { log } = services.context;
+  const refuseWith = (...errors: GraphQLError[]) => errors.map((error) => publicError(error, requestId, log));
+  try {
+    if (Object.keys(ctx.subscriptions).length > MAX_SUBSCRIPTIONS)
+      throw new AppError('RATE_LIMITED', `One connection may hold ${MAX_SUBSCRIPTIONS} subscriptions`);
+    const document = parse(query, { maxTokens: LIMITS.tokens });
+    const problems = validate(schema(), document);
+    if (problems.length > 0) return refuseWith(...problems);
+    const operation = getOperationAST(document, operationName);
+    if (operation == null) throw new AppError('BAD_REQUEST', 'Name one of the operations of the document');
+    checkLimits(schema(), document, operation, variables ?? {});
+    return {
+      schema: schema(),
+      document,
+      operationName,
+      variableValues: variables,
+      contextValue: new GraphqlContext(services, member.viewer, member.facts, operation.operation !== 'subscription'),
+    };
+  } catch (error) {
+    const original = error as Error;
+    if (original instanceof GraphQLError) return refuseWith(original);
+    return refuseWith(new GraphQLError(original.message, { originalError: original }));
+  }
+}
+
+function shown(errors: readonly GraphQLError[], args: ExecutionArgs, services: GraphqlServices): GraphQLError[] {
+  const { requestId } = (args.contextValue as GraphqlContext).request;
+  return errors.map((error) => publicError(error, requestId, services.context.log));
+}
+
+/** A reader that cannot keep up is told so with 1013 and may resume with the last seq seen. */
+function closingWhenSlow<T>(source: AsyncIterable<T>, socket: WebSocket): AsyncIterableIterator<T> {
+  const iterator = source[Symbol.asyncIterator]();
+  const wrapped: AsyncIterableIterator<T> = {
+    async next() {
+      try {
+        return await iterator.next();
+      } catch (error) {
+        if (!(error instanceof SlowReader)) throw error;
+        socket.close(TRY_AGAIN_LATER, 'too slow; resume with the last seq seen');
+        return { value: undefined, done: true };
+      }
+    },
+    return: async () => (await iterator.return?.()) ?? { value: undefined, done: true },
+    [Symbol.asyncIterator]: () => wrapped,
+  };
+  return wrapped;
+}
+
+function refuse({ socket }: Member): void {
+  socket.close(CloseCode.Forbidden, 'Forbidden');
+}
+
+/** Asks again who these are; one look per key, however many connections it holds (the viewers cache). */
+async function recheckAll(services: GraphqlServices, members: readonly Member[]): Promise<void> {
+  for (const member of members) {
+    try {
+      await services.viewers.authenticate(member.credentials, member.facts);
+    } catch (error) {
+      // A database that does not answer says nothing about a key.
+      if (error instanceof AppError) refuse(member);
+    }
+  }
+}
+
+function closeStalled(members: ReadonlySet<Member>, stalledAfterMs: number): void {
+  const now = performance.now();
+  for (const member of members) {
+    const { bufferedAmount } = member.socket;
+    if (bufferedAmount === 0 || bufferedAmount < member.waiting || member.since === 0) member.since = now;
+    member.waiting = bufferedAmount;
+    if (bufferedAmount === 0 || now - member.since < stalledAfterMs) continue;
+    member.socket.close(TRY_AGAIN_LATER, 'takes nothing; resume with the last seq seen');
+    // Whoever reads nothing will not read the close frame either.
+    setTimeout(() => member.socket.terminate(), 1_000).unref();
+  }
+}
