@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { twilioSignatures } from './adapters/telephony/signatures.js';
 import { openInfrastructure, type Infrastructure, type InfrastructureOverrides } from './app/infrastructure.js';
 import { createMedia, type Media } from './app/media.js';
@@ -10,7 +10,7 @@ import type { FeedTiming } from './live/session-feed.js';
 import { createGraphqlSocket } from './resolvers/socket.js';
 import { graphqlDoor } from './resolvers/server.js';
 import { systemClock, type Clock } from './ports/clock.js';
-import { requestIdOf } from './rest-compat/http.js';
+import { requestIds } from './rest-compat/http.js';
 import { restDoor } from './rest-compat/rest-door.js';
 import type { Readiness } from './rest-compat/health.js';
 import type { ServiceTiming } from './services/context.js';
@@ -59,12 +59,12 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     infrastructure.http,
     services.webhookEndpoints,
     services.webhookDeliveries,
+    (status) => infrastructure.metrics.webhookDelivery(status),
   );
   const http = Fastify({
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: config.trustProxy as boolean,
-    genReqId: (request) => requestIdOf(request.headers['x-request-id']),
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: true } },
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 300 },
@@ -78,11 +78,16 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
           clock: overrides.clock ?? systemClock,
           publicUrl,
           signatureRequired: config.streamSignatureRequired,
+          metrics: infrastructure.metrics.media,
         })
       : null;
   if (media !== null) upgrades.set('/media-stream', (...upgrade) => media.route.handleUpgrade(...upgrade));
+  await http.register(requestIds);
   if (config.surfaces.has('telephony'))
-    await http.register(twilioDoors, twilioOptions(publicUrl, services, infrastructure));
+    await http.register(twilioDoors, {
+      ...twilioOptions(publicUrl, services, infrastructure),
+      refused: (request: FastifyRequest) => void infrastructure.limiter.take(`ip:${request.ip}`, config.rateLimitPerIp),
+    });
   await http.register(restDoor, {
     services,
     surfaces: config.surfaces,

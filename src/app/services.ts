@@ -107,6 +107,12 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
           config.encryptionKey[0]!,
           options.clock,
         );
+  const feeds = new SessionFeeds(infrastructure.database, context.topics, options.feedTiming);
+  infrastructure.metrics.gauge(
+    'trunkline_sessions_followed',
+    'Sessions that somebody watches in this process.',
+    () => feeds.followed,
+  );
   return {
     context,
     calls,
@@ -129,6 +135,6 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     diagnosticsQuery: new DiagnosticsQuery(context),
     webhookEndpoints,
     webhookDeliveries: new WebhookDeliveries(context),
-    feeds: new SessionFeeds(infrastructure.database, context.topics, options.feedTiming),
+    feeds,
   };
 }

@@ -9,8 +9,8 @@ export interface Metrics {
   callStarted(direction: string): void;
   callCompleted(call: { direction: string; status: string; durationSeconds: number | null; turns: number }): void;
   callEscalated(): void;
-  /** One attempt to deliver an event to a tenant. */
-  webhookDelivery(outcome: 'delivered' | 'failed' | 'dead_letter'): void;
+  /** One attempt to deliver an event to a tenant, by what the delivery is afterwards (`DELIVERED`, `FAILED` …). */
+  webhookDelivery(status: string): void;
   /** A value that is asked for when somebody reads the metrics. */
   gauge(name: string, help: string, read: () => number): void;
   /** Everything, in the Prometheus text format. */

@@ -22,7 +22,7 @@ export async function accessRequestRoutes(app: RestApp, { services }: RestDoorOp
         }),
         response: {
           200: Type.Object({ ok: Type.Literal(true), id: Type.String(), status: Type.String() }),
-          ...errors(),
+          ...errors(413, 415),
         },
       },
     },

@@ -38,7 +38,7 @@ export async function agentRoutes(
         calling_hours: Maybe(Hours),
       },
       answer: AgentRow.schema,
-      fails: [404, 409],
+      fails: [409],
     },
     async ({ viewer, input }) => AgentRow.of(await agents.create(viewer, input)),
   );
@@ -123,7 +123,7 @@ export async function promptRoutes(app: RestApp, { services: { prompts } }: Rest
       summary: 'Create a prompt with its first revision',
       body: { tenant_id: text, key: text, name: Maybe(text), publish: Maybe(Type.Boolean()), ...revision },
       answer: PromptRow.schema,
-      fails: [404, 409],
+      fails: [409],
     },
     async ({ viewer, input }) => PromptRow.of(await prompts.create(viewer, input)),
   );
@@ -188,7 +188,7 @@ export async function phoneRouteRoutes(app: RestApp, { services: { phoneRoutes }
       summary: 'Route a number to an agent',
       body: { tenant_id: text, number: Type.String({ examples: ['+15555551234'] }), ...fields },
       answer: PhoneRouteRow.schema,
-      fails: [404, 409, 422],
+      fails: [409, 422],
     },
     async ({ viewer, input: { direction, ...input } }) =>
       PhoneRouteRow.of(await phoneRoutes.create(viewer, { ...input, direction: upper(direction) })),
@@ -214,12 +214,12 @@ export async function phoneRouteRoutes(app: RestApp, { services: { phoneRoutes }
     {
       summary: 'Ask Twilio where the number points',
       body: {},
-      answer: Type.Object({ verified: Type.Boolean(), ...RouteVerificationRow.schema.properties }),
+      answer: RouteVerificationRow.schema,
       fails: [422, 503],
     },
     async ({ viewer, ids }) => {
       const { ok: verified, ...rest } = await phoneRoutes.verify(viewer, ids.id);
-      return { verified, ...RouteVerificationRow.of(rest) };
+      return RouteVerificationRow.of({ ...rest, verified });
     },
   );
 }

@@ -18,7 +18,7 @@ import { AdminRoutes } from './admin-route.js';
 import { viewerOf } from './auth.js';
 import type { RestApp, RestDoorOptions } from './deps.js';
 import { lowerAll, upper } from './naming.js';
-import { errors, Maybe, Strict, tenantQuery, Text, Word } from './schemas.js';
+import { errors, Maybe, streamOf, Strict, tenantQuery, Text, Word } from './schemas.js';
 import { timeOf } from './time-window.js';
 
 const text = Type.String();
@@ -45,7 +45,6 @@ export async function webhookRoutes(app: RestApp, { services }: RestDoorOptions)
       description: 'Its signing secret (`whsec_…`, Standard Webhooks) is in this answer only.',
       body: { tenant_id: text, url: text, ...fields },
       answer: withSecret,
-      fails: [404],
     },
     async ({ viewer, input: { tenantId, ...input } }) => {
       const { id } = await services.tenants.get(viewer, tenantId);
@@ -179,8 +178,7 @@ export async function auditRoutes(app: RestApp, { services: { auditQuery } }: Re
         tags: ['audit log'],
         summary: 'Every matching entry as NDJSON, newest first',
         querystring: Strict(filter),
-        produces: ['application/x-ndjson'],
-        response: errors(),
+        response: { 200: streamOf('application/x-ndjson', 'One entry a line.'), ...errors() },
       },
     },
     async (request, reply) => {

@@ -146,7 +146,7 @@ export const PhoneRouteRow = resource(
   ['direction'],
 );
 export const RouteVerificationRow = resource({
-  ok: Type.Boolean({ description: 'Whether the number points here.' }),
+  verified: Type.Boolean({ description: 'Whether the number points here.' }),
   found: Nullable(
     Type.Object({
       sid: text,

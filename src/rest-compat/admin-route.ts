@@ -98,7 +98,7 @@ export class AdminRoutes {
         ...(ids.length === 0 ? {} : { params: Strict(Object.fromEntries(ids) as TProperties) }),
         ...(body === undefined ? {} : { body: Strict(body) }),
         querystring: Strict(query ?? {}),
-        response: { 200: answer, ...errors(...(ids.length === 0 ? [] : [404]), ...fails) },
+        response: { 200: answer, ...errors(...(body === undefined ? [] : [413, 415]), ...fails) },
       } as { response: Record<number, TSchema> },
       handler: handler as never,
     });

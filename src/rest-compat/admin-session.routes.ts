@@ -22,7 +22,7 @@ export async function adminSessionRoutes(app: RestApp, { services }: RestDoorOpt
         description: 'Counted per address, like everything without a credential.',
         security: [],
         body: Strict({ username: Text(200), password: Text(1_000) }),
-        response: { 200: Session, ...errors(404) },
+        response: { 200: Session, ...errors() },
       },
     },
     async (request, reply) => {

@@ -76,7 +76,7 @@ export async function callRoutes(app: RestApp, { services }: RestDoorOptions): P
           ),
         }),
         body: MakeCallBody,
-        response: { 200: MakeCallAnswer, 202: MakeCallAnswer, ...errors(404, 409, 422, 503) },
+        response: { 200: MakeCallAnswer, 202: MakeCallAnswer, ...errors(409, 413, 415, 422, 503) },
       },
     },
     async (request, reply) => {
@@ -139,7 +139,7 @@ export async function callRoutes(app: RestApp, { services }: RestDoorOptions): P
         tags,
         summary: 'One call, by id or call_sid',
         params: Lenient({ id: Text(100) }),
-        response: { 200: CallLog, ...errors(404) },
+        response: { 200: CallLog, ...errors() },
       },
     },
     async (request) => {

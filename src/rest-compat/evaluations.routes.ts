@@ -32,7 +32,7 @@ export async function evaluationRoutes(app: RestApp, { services }: RestDoorOptio
         summary: 'How one session was judged',
         params,
         querystring: Lenient(listQuery),
-        response: { 200: ListOf(EvaluationRow), ...errors(404) },
+        response: { 200: ListOf(EvaluationRow), ...errors() },
       },
     },
     async (request) => {
@@ -57,7 +57,7 @@ export async function evaluationRoutes(app: RestApp, { services }: RestDoorOptio
           notes: Maybe(Text(10_000)),
           source: Maybe(Word(['human', 'api'])),
         }),
-        response: { 200: Done(EvaluationRow), ...errors(404, 409) },
+        response: { 200: Done(EvaluationRow), ...errors(409, 413, 415) },
       },
     },
     async (request) => {

@@ -32,7 +32,6 @@ export const requestIds = fp(
  */
 export const httpManners = fp(
   async (app: FastifyInstance, { log }: { log: Logger }) => {
-    await app.register(requestIds);
     app.setValidatorCompiler(validatorOf);
     app.addHook('preValidation', async (request) => refuseUnstorable(request));
     app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
@@ -40,7 +39,7 @@ export const httpManners = fp(
       throw new AppError('NOT_FOUND', 'There is no such route');
     });
   },
-  { name: 'trunkline-http-manners' },
+  { name: 'trunkline-http-manners', dependencies: ['trunkline-request-ids'] },
 );
 
 /** Bodies keep their JSON types; what comes as text (query, path) is read as what the schema says. */

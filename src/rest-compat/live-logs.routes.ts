@@ -7,7 +7,7 @@ import { requireScope, type Viewer } from '../services/viewer.js';
 import { viewerOf } from './auth.js';
 import type { RestApp, RestDoorOptions } from './deps.js';
 import { snake } from './naming.js';
-import { errors, Lenient, Text, WithDefault } from './schemas.js';
+import { errors, Lenient, streamOf, Text, WithDefault } from './schemas.js';
 
 const HEARTBEAT_MS = 15_000;
 /** A client that reads nothing for so long is gone. */
@@ -35,8 +35,11 @@ export async function liveLogRoutes(
           ),
         }),
         headers: Type.Object({ 'last-event-id': Type.Optional(Text(20)) }),
-        produces: ['text/event-stream'],
-        response: { 204: Type.Null({ description: 'The session has ended and everything was seen.' }), ...errors(404) },
+        response: {
+          200: streamOf('text/event-stream', 'One event per entry of the log, and comments while it is silent.'),
+          204: Type.Null({ description: 'The session has ended and everything was seen.' }),
+          ...errors(),
+        },
       },
     },
     async (request, reply) => {

@@ -93,12 +93,22 @@ const MEANINGS: Record<number, string> = {
   415: 'The body is not JSON.',
   422: 'Understood, and impossible as things stand.',
   429: 'Too many requests; `Retry-After` says when to come back.',
+  500: 'Something went wrong here; the request id helps to find out what.',
   503: 'Something this needs is away; retry later.',
 };
 
 /** Error responses for the documents, beside those that every route may give. */
 export function errors(...statuses: number[]) {
   return Object.fromEntries(
-    [400, 401, 403, 429, ...statuses].map((status) => [status, { ...ErrorBody, description: MEANINGS[status] }]),
+    [400, 401, 403, 404, 429, 500, ...statuses].map((status) => [
+      status,
+      { ...ErrorBody, description: MEANINGS[status] },
+    ]),
   );
 }
+
+/** An answer that is no JSON, and is written as it comes. */
+export const streamOf = (type: string, description: string) => ({
+  description,
+  content: { [type]: { schema: Type.String({ description }) } },
+});

@@ -53,7 +53,7 @@ export async function sessionRoutes(app: RestApp, { services }: RestDoorOptions)
         tags,
         summary: 'One session',
         params: Lenient({ id: Text(100) }),
-        response: { 200: SessionRow, ...errors(404) },
+        response: { 200: SessionRow, ...errors() },
       },
     },
     async (request) => {

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADMIN_KEY, seedCallable, startGateway, type TestGateway } from '../testkit/gateway.js';
 import { until } from '../testkit/until.js';
@@ -179,27 +178,5 @@ describe('the REST door', () => {
     );
     expect(JSON.stringify(body)).not.toMatch(/whsec_|tl_live_[\w-]{20}/);
     expect(JSON.stringify(body)).not.toContain(ADMIN_KEY);
-  });
-
-  it('never fails on any body (fuzz over every documented route)', async () => {
-    const { body: document } = await gateway.call('GET', '/api-docs/openapi.json');
-    const routes = Object.entries(document.paths as Record<string, Record<string, unknown>>).flatMap(
-      ([path, operations]) =>
-        Object.keys(operations).map((method) => [method.toUpperCase(), path.replaceAll(/\{\w+\}/g, 'x')] as const),
-    );
-    expect(routes.length).toBeGreaterThan(40);
-    const bodies = fc.sample(fc.jsonValue({ noUnicodeString: false } as never), 200);
-    let n = 0;
-    for (const [method, path] of routes)
-      for (let i = 0; i < 3; i++) {
-        const value = bodies[n++ % bodies.length];
-        const answer = await gateway.call(method, path, {
-          headers: { 'x-admin-key': ADMIN_KEY },
-          ...(method === 'GET' ? {} : { body: JSON.stringify(value) }),
-        });
-        expect(answer.status, `${method} ${path} ${JSON.stringify(value)} ${JSON.stringify(answer.body)}`).toBeLessThan(
-          500,
-        );
-      }
   });
 });

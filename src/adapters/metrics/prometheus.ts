@@ -114,8 +114,8 @@ export class PrometheusMetrics implements Metrics {
   callEscalated(): void {
     this.escalated.inc();
   }
-  webhookDelivery(outcome: 'delivered' | 'failed' | 'dead_letter'): void {
-    this.deliveries.inc({ outcome });
+  webhookDelivery(status: string): void {
+    this.deliveries.inc({ outcome: status.toLowerCase() });
   }
   gauge(name: string, help: string, read: () => number): void {
     new Gauge({
