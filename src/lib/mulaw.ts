@@ -14,6 +14,17 @@ export const MULAW_TO_LINEAR: Int16Array = Int16Array.from({ length: 256 }, (_, 
   return inverted & 0x80 ? BIAS - magnitude : magnitude - BIAS;
 });
 
+/** The loudest sample that the format holds with its bias added. */
+const CLIP = 32_635;
+
+/** 16-bit linear sample -> µ-law byte; what is too loud for the format is clipped. */
+export function linearToMulaw(sample: number): number {
+  const magnitude = Math.min(Math.abs(sample), CLIP) + BIAS;
+  const exponent = 31 - Math.clz32(magnitude >> 7);
+  const mantissa = (magnitude >> (exponent + 3)) & 0x0f;
+  return ~((sample < 0 ? 0x80 : 0) | (exponent << 4) | mantissa) & 0xff;
+}
+
 /** Root mean square of a piece of µ-law audio, 0 (silence) to about 32,000; 0 for nothing. */
 export function mulawRms(audio: Uint8Array): number {
   if (audio.length === 0) return 0;

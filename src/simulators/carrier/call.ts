@@ -1,38 +1,70 @@
-import { randomBytes } from 'node:crypto';
 import type { Handset } from './caller.js';
-import { MediaStream } from './media-stream.js';
-import { signatureOf } from './signing.js';
+import type { MediaStream } from './media-stream.js';
 import type { CarrierSimulator } from './server.js';
+import { rfc2822, sid } from './wire.js';
 import { parseXml, type XmlElement } from './xml.js';
-
-export const sid = (prefix: string): string => prefix + randomBytes(16).toString('hex');
 
 export type WireStatus =
   'queued' | 'initiated' | 'ringing' | 'in-progress' | 'completed' | 'busy' | 'failed' | 'no-answer' | 'canceled';
-const TERMINAL = new Set<WireStatus>(['completed', 'busy', 'failed', 'no-answer', 'canceled']);
+
+/** Of the statuses that end a call: the answer of the other side's exchange. */
+const SIP_CODES: Partial<Record<WireStatus, string>> = {
+  completed: '200',
+  busy: '486',
+  failed: '404',
+  'no-answer': '487',
+  canceled: '487',
+};
 
 export interface CallOptions {
   accountSid: string;
   from: string;
   to: string;
-  direction: 'inbound' | 'outbound-api';
+  direction: 'inbound' | 'outbound-api' | 'outbound-dial';
   handset: Handset;
-  voiceUrl: string;
+  /** Asked for TwiML once the call is answered; null when {@link CallOptions.twiml} says it, or there is none. */
+  voiceUrl: string | null;
+  /** The first document itself. */
+  twiml?: string;
   fallbackUrl: string | null;
   statusCallback: string | null;
   statusEvents: readonly string[];
+  /** The call whose `<Dial>` made this one. */
+  parentSid?: string;
+  forwardedFrom?: string;
+  /** How long it may ring, and last. */
+  timeoutSeconds?: number;
+  timeLimitSeconds?: number;
 }
 
-/** Thrown inside a running document when a live update replaces it or the call ends. */
-class Interrupted extends Error {}
+/** What a blocking verb connects a call to: a stream, another phone, a conference. Leaving twice is leaving once. */
+export interface Attachment {
+  leave(reason: 'hang-up' | 'redirected'): void;
+}
 
-/** One call at the carrier: its state, its callbacks, the TwiML that it runs and the media stream that it holds. */
+/** What a failed document costs: Twilio's error code, and the story for {@link SimulatedCall.badAnswers}. */
+interface DocumentProblem {
+  code: string;
+  story: string;
+  url: string;
+}
+
+const XML_TYPES = new Set(['text/xml', 'application/xml']);
+
+/** One call at the carrier: its state, its callbacks, the TwiML that it runs and what it is connected to. */
 export class SimulatedCall {
   readonly sid = sid('CA');
   status: WireStatus;
+  /** Every status that it had, the present one last. */
+  readonly statuses: WireStatus[];
   readonly createdAt = new Date();
-  private answeredAt: number | null = null;
-  private endedAt: number | null = null;
+  updatedAt = this.createdAt;
+  answeredAt: Date | null = null;
+  endedAt: Date | null = null;
+  /** How long it waited for its account's turn to dial. */
+  queueMs = 0;
+  /** Resolves when the call is over. */
+  readonly ended: Promise<void>;
   /** TwiML documents run, oldest first. */
   readonly documents: string[] = [];
   /** Texts of `<Say>`. */
@@ -42,26 +74,39 @@ export class SimulatedCall {
   readonly streams: MediaStream[] = [];
   /** Answers of the gateway's webhooks that were no TwiML: `status url`. */
   readonly badAnswers: string[] = [];
+  private resolveEnded!: () => void;
   private sequence = 0;
+  private attachment: Attachment | null = null;
   private interrupt: (() => void) | null = null;
-  private replacement: string | null = null;
+  private replacement: { twiml: string } | { url: string } | null = null;
+  private limit: NodeJS.Timeout | undefined;
+  /** The running document came from the fallback URL: a second failure in a row has no other. */
+  private fellBack = false;
   /** Of the running document: relative URLs in it are resolved against it. */
-  private documentUrl: string;
+  private documentUrl: string | undefined;
 
   constructor(
-    private readonly carrier: CarrierSimulator,
+    readonly carrier: CarrierSimulator,
     readonly options: CallOptions,
   ) {
     this.status = options.direction === 'inbound' ? 'ringing' : 'queued';
-    this.documentUrl = options.voiceUrl;
+    this.statuses = [this.status];
+    this.documentUrl = options.voiceUrl ?? undefined;
+    this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
   }
 
   get over(): boolean {
-    return TERMINAL.has(this.status);
+    return this.status in SIP_CODES;
   }
 
   get durationSeconds(): number {
-    return this.answeredAt === null ? 0 : Math.round(((this.endedAt ?? Date.now()) - this.answeredAt) / 1_000);
+    if (this.answeredAt === null) return 0;
+    return Math.round(((this.endedAt?.getTime() ?? Date.now()) - this.answeredAt.getTime()) / 1_000);
+  }
+
+  /** True while a live update waits to replace the running document. */
+  get redirected(): boolean {
+    return this.replacement !== null;
   }
 
   /** Moves on and tells the status callback. */
@@ -69,28 +114,41 @@ export class SimulatedCall {
     if (this.over) return;
     const canceledInQueue = status === 'canceled' && this.status === 'queued';
     this.status = status;
-    if (status === 'in-progress') this.answeredAt = Date.now();
-    if (this.over) this.endedAt = Date.now();
+    this.statuses.push(status);
+    this.updatedAt = new Date();
+    if (status === 'in-progress') this.answered();
+    if (this.over) {
+      this.endedAt = this.updatedAt;
+      clearTimeout(this.limit);
+      this.resolveEnded();
+    }
     const event = status === 'in-progress' ? 'answered' : this.over ? 'completed' : status;
-    if (this.options.statusCallback === null || canceledInQueue || !this.options.statusEvents.includes(event)) return;
+    if (canceledInQueue || !this.options.statusEvents.includes(event)) return;
     this.carrier.callback(this.options.accountSid, this.options.statusCallback, {
       ...this.fields(),
       CallbackSource: 'call-progress-events',
       SequenceNumber: String(this.sequence++),
-      Timestamp: new Date().toUTCString().replace('GMT', '+0000'),
+      Timestamp: rfc2822(this.updatedAt),
       ...(this.over
         ? {
             CallDuration: String(this.durationSeconds),
             Duration: String(Math.ceil(this.durationSeconds / 60)),
-            SipResponseCode: status === 'busy' ? '486' : '200',
+            SipResponseCode: SIP_CODES[status]!,
           }
         : {}),
     });
   }
 
+  private answered(): void {
+    this.answeredAt = this.updatedAt;
+    const { timeLimitSeconds } = this.options;
+    if (timeLimitSeconds === undefined) return;
+    this.limit = setTimeout(() => this.hangUp(), (timeLimitSeconds * 1_000) / this.carrier.options.speed);
+  }
+
   /** The form fields of every webhook about this call. */
   fields(): Record<string, string> {
-    const { accountSid, from, to, direction } = this.options;
+    const { accountSid, from, to, direction, parentSid, forwardedFrom } = this.options;
     return {
       CallSid: this.sid,
       AccountSid: accountSid,
@@ -101,169 +159,128 @@ export class SimulatedCall {
       CallStatus: this.status,
       ApiVersion: '2010-04-01',
       Direction: direction,
+      ...(parentSid === undefined ? {} : { ParentCallSid: parentSid }),
+      ...(forwardedFrom === undefined ? {} : { ForwardedFrom: forwardedFrom }),
     };
   }
 
   /** Somebody hangs up: the person, or the API. */
   hangUp(status: WireStatus = 'completed'): void {
     if (this.over) return;
-    this.streams.at(-1)?.stop('hang-up');
+    this.attachment?.leave('hang-up');
     this.setStatus(status);
     this.interrupt?.();
   }
 
-  /** A live update: the running document ends, the stream with it, and this one begins. */
-  redirect(twiml: string): void {
-    this.replacement = twiml;
-    this.streams.at(-1)?.stop('redirected');
+  /** A live update: the running document ends, what it is connected to with it, and this one begins. */
+  redirect(replacement: { twiml: string } | { url: string }): void {
+    this.replacement = replacement;
+    this.attachment?.leave('redirected');
     this.interrupt?.();
   }
 
-  /** Runs the call from its first webhook to its end. */
+  /** Runs an answered call, or an inbound one from its first webhook, to its end. */
   async run(): Promise<void> {
-    if (this.options.direction === 'inbound') this.setStatus('in-progress');
-    let document: string | null = await this.fetch(
-      this.options.voiceUrl,
-      this.options.direction === 'inbound' ? { CallStatus: 'ringing' } : {},
-    );
+    await this.runDocuments();
+    this.hangUp(this.answeredAt === null ? 'failed' : 'completed');
+  }
+
+  /** Runs document after document until none is left or the call is over; the line stays open. */
+  async runDocuments(): Promise<void> {
+    const { twiml, voiceUrl } = this.options;
+    let document: string | null = twiml ?? (voiceUrl === null ? null : await this.fetch(voiceUrl));
     while (document !== null && !this.over) {
-      try {
-        document = await this.play(document);
-      } catch (error) {
-        if (!(error instanceof Interrupted)) {
-          this.badAnswers.push(String(error));
-          break;
-        }
-        document = this.replacement;
-      }
+      document = await this.play(document);
+      const { replacement } = this;
+      if (replacement === null || this.over) continue;
       this.replacement = null;
-    }
-    this.hangUp();
-  }
-
-  private async play(document: string): Promise<string | null> {
-    this.documents.push(document);
-    const root = parseXml(document);
-    if (root.name !== 'Response') throw new Error(`TwiML begins with <Response>, not <${root.name}>`);
-    for (const verb of root.children) {
-      const next = await this.verb(verb);
-      if (this.replacement !== null) return this.replacement;
-      if (this.over) return null;
-      if (next !== null) return next;
-    }
-    return null;
-  }
-
-  /** Runs one verb; gives the next document when the verb leads to one. */
-  private async verb(verb: XmlElement): Promise<string | null> {
-    switch (verb.name) {
-      case 'Say':
-        this.said.push(verb.text);
-        await this.wait(verb.text.length * this.carrier.options.sayMsPerCharacter);
-        return null;
-      case 'Pause':
-        await this.wait((Number(verb.attributes.length ?? 1) * 1_000) / this.carrier.options.speed);
-        return null;
-      case 'Redirect':
-        return this.fetch(verb.text);
-      case 'Reject':
-        this.hangUp(verb.attributes.reason === 'busy' ? 'busy' : 'no-answer');
-        return null;
-      case 'Hangup':
-        this.hangUp();
-        return null;
-      case 'Dial':
-        return this.dial(verb);
-      case 'Connect':
-        return this.connect(verb);
-      default:
-        throw new Error(`unknown verb <${verb.name}>`);
+      document = 'twiml' in replacement ? replacement.twiml : await this.fetch(replacement.url);
     }
   }
 
-  private async dial(verb: XmlElement): Promise<string | null> {
-    const number = verb.children.find((child) => child.name === 'Number')?.text ?? verb.text;
-    this.dialed.push(number);
-    const answered = this.carrier.behaviourOf(number).answers !== false;
-    await this.wait(this.carrier.options.bridgedMs);
-    if (verb.attributes.action === undefined) return null;
-    return this.fetch(verb.attributes.action, {
-      DialCallStatus: answered ? 'completed' : 'no-answer',
-      DialCallSid: sid('CA'),
-      DialCallDuration: answered ? '1' : '0',
-      DialBridged: String(answered),
-    });
-  }
-
-  private async connect(verb: XmlElement): Promise<string | null> {
-    const noun = verb.children.find((child) => child.name === 'Stream');
-    if (noun === undefined) throw new Error('<Connect> without <Stream>');
-    const streamSid = sid('MZ');
-    // Twilio dials the URL without its query and fragment (protocols.md, trap 1).
-    const url = noun.attributes.url!.replace(/[?#].*$/, '');
-    const status = (event: string, extra: Record<string, string> = {}) => {
-      if (noun.attributes.statusCallback === undefined) return;
-      this.carrier.callback(this.options.accountSid, noun.attributes.statusCallback, {
-        StreamEvent: event,
-        StreamSid: streamSid,
-        StreamName: streamSid,
-        CallSid: this.sid,
-        AccountSid: this.options.accountSid,
-        Timestamp: new Date().toISOString(),
-        ...extra,
-      });
-    };
-    const stream = new MediaStream({
-      url,
-      signature: signatureOf(this.carrier.tokenOf(this.options.accountSid), url, {}),
-      accountSid: this.options.accountSid,
-      callSid: this.sid,
-      streamSid,
-      parameters: Object.fromEntries(
-        noun.children.filter((c) => c.name === 'Parameter').map((c) => [c.attributes.name!, c.attributes.value!]),
-      ),
-      handset: this.options.handset,
-      pacer: this.carrier.pacer,
-      faults: this.carrier.faults,
-    });
-    this.streams.push(stream);
-    status('stream-started');
-    const end = await stream.ended;
-    if (end === 'refused') status('stream-error', { StreamError: '31920: WebSocket handshake error' });
-    else status('stream-stopped');
-    if (end === 'hang-up') {
-      this.hangUp();
-      return null;
+  /** Blocks on what the call is connected to; hanging up and live updates leave it. */
+  async attach<T>(attachment: Attachment, done: Promise<T>): Promise<T> {
+    this.attachment = attachment;
+    try {
+      return await done;
+    } finally {
+      this.attachment = null;
     }
-    return end !== 'redirected' && verb.attributes.action !== undefined ? this.fetch(verb.attributes.action) : null;
   }
 
-  private wait(ms: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.interrupt = null;
-        resolve();
-      }, ms);
+  /** Waits, shorter when the call ends or is redirected meanwhile. */
+  wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.interrupt?.(), ms);
       this.interrupt = () => {
         clearTimeout(timer);
         this.interrupt = null;
-        reject(new Interrupted());
+        resolve();
       };
     });
   }
 
-  /** Asks for TwiML; the fallback URL is asked when the first fails. Null: nothing is left, and the call ends. */
-  private async fetch(url: string, extra: Record<string, string> = {}): Promise<string | null> {
-    for (const target of [url, this.options.fallbackUrl]) {
-      if (target === null) continue;
-      const absolute = new URL(target, this.documentUrl).href;
-      const answer = await this.carrier.webhook(this.options.accountSid, absolute, { ...this.fields(), ...extra });
-      if (answer !== null && answer.status < 400) {
-        this.documentUrl = absolute;
-        return answer.body;
-      }
-      this.badAnswers.push(`${answer?.status ?? 'no answer'} ${target}`);
+  /** Asks for TwiML; the fallback URL when that fails. Null: nothing is left, and the call ends. */
+  async fetch(url: string, extra: Record<string, string> = {}): Promise<string | null> {
+    const answer = await this.ask(url, extra);
+    if (typeof answer !== 'string') return this.fallBack(answer);
+    this.fellBack = false;
+    return answer;
+  }
+
+  /** Says what the TwiML at `url` says, into whatever this call is connected to. */
+  async announce(url: string): Promise<void> {
+    const answer = await this.ask(url, {});
+    if (typeof answer !== 'string') return void this.badAnswers.push(answer.story);
+    for (const verb of this.verbsOf(answer)) if (verb.name === 'Say') this.said.push(verb.text);
+  }
+
+  private async play(document: string): Promise<string | null> {
+    this.documents.push(document);
+    let verbs: XmlElement[];
+    try {
+      verbs = this.verbsOf(document);
+    } catch (error) {
+      return this.fallBack({ code: '12100', story: String(error), url: this.documentUrl ?? '' });
+    }
+    // Only a call whose very first verb is <Reject> is never answered.
+    if (this.status === 'ringing' && verbs[0]?.name !== 'Reject') this.setStatus('in-progress');
+    for (const verb of verbs) {
+      if (this.over || this.replacement !== null) return null;
+      const next = await this.carrier.verbs.get(verb.name)!(this, verb);
+      if (next !== null) return next.document;
     }
     return null;
+  }
+
+  private async fallBack({ code, story, url }: DocumentProblem): Promise<string | null> {
+    this.badAnswers.push(story);
+    if (this.options.fallbackUrl === null || this.fellBack || this.over) return null;
+    this.fellBack = true;
+    const answer = await this.ask(this.options.fallbackUrl, { ErrorCode: code, ErrorUrl: url });
+    if (typeof answer === 'string') return answer;
+    this.badAnswers.push(answer.story);
+    return null;
+  }
+
+  private async ask(target: string, extra: Record<string, string>): Promise<string | DocumentProblem> {
+    if (!URL.canParse(target, this.documentUrl)) return { code: '11100', story: `not a URL: ${target}`, url: target };
+    const url = new URL(target, this.documentUrl).href;
+    const answer = await this.carrier.webhook(this.options.accountSid, url, { ...this.fields(), ...extra });
+    if (answer === null) return { code: '11205', story: `no answer ${url}`, url };
+    if (answer.status < 200 || answer.status > 299) return { code: '11200', story: `${answer.status} ${url}`, url };
+    if (!XML_TYPES.has(answer.contentType))
+      return { code: '12300', story: `content type ${answer.contentType} ${url}`, url };
+    this.documentUrl = url;
+    return answer.body;
+  }
+
+  /** Throws for what Twilio does not understand. */
+  private verbsOf(document: string): XmlElement[] {
+    const root = parseXml(document);
+    if (root.name !== 'Response') throw new Error(`TwiML begins with <Response>, not <${root.name}>`);
+    const unknown = root.children.find((verb) => !this.carrier.verbs.has(verb.name));
+    if (unknown !== undefined) throw new Error(`unknown verb <${unknown.name}>`);
+    return root.children;
   }
 }

@@ -6,14 +6,21 @@ export interface Tick {
   frame: Buffer | null;
   dtmf?: string;
   hangUp?: boolean;
-  /** The media socket dies without a close frame, the call lives on. */
-  breakSocket?: boolean;
+  /** The media socket dies without a close frame, or stays open and silent; the call lives on. */
+  socket?: 'dies' | 'freezes';
+  /** The frame never reaches the gateway. */
+  lost?: boolean;
 }
 
-/** Somebody at a telephone: speaks and hears, 20 ms at a time. */
+/**
+ * Somebody at a telephone: speaks and hears, 20 ms at a time. A script is one; a second speech session is another: it
+ * takes `heard` as its input and gives what it has to say, frame by frame.
+ */
 export interface Handset {
   /** `heard`: what is played to the person in this tick, null for silence. */
   tick(heard: Buffer | null): Tick;
+  /** What was being said to them was cut off; so many bytes will never be heard. */
+  cut?(unheardBytes: number): void;
 }
 
 /** A step of a scripted caller. Times are milliseconds of media. */
@@ -25,7 +32,10 @@ export type Step =
   /** Until the agent has been speaking for so long: what follows interrupts it. */
   | { whileAgentSpeaks: number }
   | { dtmf: string }
+  /** So much of the line's audio is lost on its way. */
+  | { dropFrames: number }
   | { breakSocket: true }
+  | { freezeSocket: true }
   | { hangUp: true };
 
 const DEFAULT_PATIENCE_MS = 60_000;
@@ -40,6 +50,8 @@ export class ScriptedCaller implements Handset {
   private heardAgent = false;
   /** Everything that was played to this person. */
   readonly heard: Buffer[] = [];
+  /** Where they were cut off: bytes heard until then. */
+  readonly cuts: number[] = [];
 
   constructor(steps: readonly Step[]) {
     this.steps = [...steps];
@@ -47,6 +59,10 @@ export class ScriptedCaller implements Handset {
 
   get done(): boolean {
     return this.steps.length === 0;
+  }
+
+  cut(): void {
+    this.cuts.push(this.heard.reduce((bytes, frame) => bytes + frame.length, 0));
   }
 
   tick(heard: Buffer | null): Tick {
@@ -60,6 +76,8 @@ export class ScriptedCaller implements Handset {
     if ('say' in step) return this.say(step.say);
     this.waited += FRAME_MS;
     if ('pause' in step) return this.waited >= step.pause ? this.advance() : { frame: null };
+    if ('dropFrames' in step)
+      return this.waited >= step.dropFrames ? { ...this.advance(), lost: true } : { frame: null, lost: true };
     if ('waitForAgent' in step) {
       const over = this.heardAgent && this.quiet >= step.waitForAgent;
       return over || this.waited >= (step.orAfter ?? DEFAULT_PATIENCE_MS) ? this.advance() : { frame: null };
@@ -67,7 +85,8 @@ export class ScriptedCaller implements Handset {
     if ('whileAgentSpeaks' in step) return this.speaking >= step.whileAgentSpeaks ? this.advance() : { frame: null };
     this.advance();
     if ('dtmf' in step) return { frame: null, dtmf: step.dtmf };
-    return 'hangUp' in step ? { frame: null, hangUp: true } : { frame: null, breakSocket: true };
+    if ('hangUp' in step) return { frame: null, hangUp: true };
+    return { frame: null, socket: 'breakSocket' in step ? 'dies' : 'freezes' };
   }
 
   private say(audio: Buffer): Tick {

@@ -15,6 +15,12 @@ export interface StreamOptions {
   handset: Handset;
   pacer: Pacer;
   faults: CarrierFaults;
+  /** Decides which frames the faults hit. */
+  chance?: () => number;
+  /** Certificates must be valid, as for the real one. */
+  strict?: boolean;
+  /** The upgrade was answered with 101. */
+  onOpen?: () => void;
 }
 
 /** `server`: our peer closed it, and the next verb follows. `refused`: the upgrade was not answered with 101. */
@@ -38,6 +44,8 @@ export class MediaStream {
   private chunk = 0;
   private mediaMs = 0;
   private remove: (() => void) | null = null;
+  /** Frames that a fault holds back. */
+  private late: object[] = [];
 
   constructor(private readonly options: StreamOptions) {
     this.ended = new Promise((resolve) => (this.finish = resolve));
@@ -45,6 +53,7 @@ export class MediaStream {
       headers: { 'x-twilio-signature': options.signature, 'user-agent': 'Twilio.TmeWs/1.0' },
       perMessageDeflate: false,
       handshakeTimeout: 5_000,
+      rejectUnauthorized: options.strict ?? false,
     });
     this.socket.on('open', () => this.start());
     this.socket.on('message', (data: Buffer, isBinary) => this.receive(data.toString('utf8'), isBinary));
@@ -90,26 +99,35 @@ export class MediaStream {
         customParameters: parameters,
       },
     });
-    this.remove = pacer.add(() => this.tick());
+    this.remove = pacer.add((missed) => this.tick(missed));
+    this.options.onOpen?.();
   }
 
-  private tick(): void {
+  /** `missed`: ticks that the machine was too late for; their frames are lost, the clock of the media goes on. */
+  private tick(missed: number): void {
     const heard = this.play();
-    const { frame, dtmf, hangUp, breakSocket } = this.options.handset.tick(heard);
-    this.mediaMs += FRAME_MS;
-    if (breakSocket) {
-      this.end('broken');
-      return this.socket.terminate();
-    }
+    const { frame, dtmf, hangUp, socket, lost } = this.options.handset.tick(heard);
+    this.mediaMs += FRAME_MS * (missed + 1);
+    if (socket !== undefined) return this.breakSocket(socket);
     if (dtmf !== undefined) this.send({ event: 'dtmf', dtmf: { track: 'inbound_track', digit: dtmf } });
-    const { faults } = this.options;
-    if (!faults.stopFrames && (faults.dropFrames === 0 || Math.random() >= faults.dropFrames))
-      this.sendFrame(frame ?? SILENT_FRAME);
+    if (!lost) this.sendFrame(frame ?? SILENT_FRAME);
     if (hangUp) this.stop('hang-up');
   }
 
+  private breakSocket(how: 'dies' | 'freezes'): void {
+    if (how === 'dies') {
+      this.end('broken');
+      return this.socket.terminate();
+    }
+    // Nothing more is sent or read, and nobody is told: a network that swallows packets.
+    this.remove?.();
+    this.socket.pause();
+  }
+
   private sendFrame(frame: Buffer): void {
-    this.send({
+    const { faults, chance = Math.random } = this.options;
+    if (faults.stopFrames || (faults.dropFrames > 0 && chance() < faults.dropFrames)) return;
+    this.late.push({
       event: 'media',
       media: {
         track: 'inbound',
@@ -118,6 +136,8 @@ export class MediaStream {
         payload: frame.toString('base64'),
       },
     });
+    if (faults.lateFrames > 0 && chance() < faults.lateFrames) return;
+    for (const message of this.late.splice(0)) this.send(message);
   }
 
   /** 20 ms of playout at 8 bytes a millisecond; marks are echoed where they stand in the audio. */
@@ -165,11 +185,11 @@ export class MediaStream {
 
   private clear(): void {
     this.clears++;
-    const flushed = this.queue;
-    this.queue = [];
-    for (const entry of flushed)
+    const before = this.clearedBytes;
+    for (const entry of this.queue.splice(0))
       if ('mark' in entry) this.echo(entry.mark);
       else this.clearedBytes += entry.audio.length - entry.offset;
+    this.options.handset.cut?.(this.clearedBytes - before);
   }
 }
 

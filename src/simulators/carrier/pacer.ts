@@ -5,14 +5,15 @@ const MAX_CATCH_UP = 50;
 
 /** Ticks every 20 ms of media for all streams, on a monotonic schedule: a late timer is caught up, never added to. */
 export class Pacer {
-  private readonly listeners = new Set<() => void>();
+  private readonly listeners = new Set<(missed: number) => void>();
   private timer: NodeJS.Timeout | null = null;
   private nextAt = 0;
 
   /** `speed` 2 plays twice as fast as a real line. */
   constructor(private readonly speed: number) {}
 
-  add(listener: () => void): () => void {
+  /** Calls `listener` every 20 ms of media, with the number of ticks that were skipped since the last. */
+  add(listener: (missed: number) => void): () => void {
     this.listeners.add(listener);
     if (this.timer === null) {
       this.nextAt = performance.now() + FRAME_MS / this.speed;
@@ -34,12 +35,10 @@ export class Pacer {
     const now = performance.now();
     const interval = FRAME_MS / this.speed;
     let due = Math.floor((now - this.nextAt) / interval) + 1;
-    if (due > MAX_CATCH_UP) {
-      this.nextAt = now;
-      due = 1;
-    }
-    for (let i = 0; i < due; i++) for (const listener of this.listeners) listener();
-    this.nextAt += due * interval;
+    const missed = Math.max(0, due - MAX_CATCH_UP);
+    due -= missed;
+    this.nextAt += (missed + due) * interval;
+    for (let i = 0; i < due; i++) for (const listener of this.listeners) listener(i === 0 ? missed : 0);
     if (this.listeners.size > 0) this.arm();
     else this.timer = null;
   }

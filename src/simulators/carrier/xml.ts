@@ -51,3 +51,8 @@ export function parseXml(xml: string): XmlElement {
     throw new Error('not one closed document');
   return root.children[0]!;
 }
+
+/** For text that is put into a document. */
+export function escapeXml(text: string): string {
+  return text.replace(/[&<>]/g, (char) => (char === '&' ? '&amp;' : char === '<' ? '&lt;' : '&gt;'));
+}
