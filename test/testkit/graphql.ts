@@ -1,5 +1,6 @@
 import { createClient, type Client, type ClientOptions } from 'graphql-ws';
 import { WebSocket } from 'ws';
+import type { TypedDocumentString } from '../generated/graphql.js';
 import { ADMIN_KEY, type TestGateway } from './gateway.js';
 
 export interface GraphqlAnswer<T = any> {
@@ -50,4 +51,29 @@ export function socketClient(
     on: { closed: (event) => resolve((event as { code: number }).code) },
   });
   return { client, closed };
+}
+
+/** A generated operation over HTTP, typed; throws when there are errors. */
+export function run<T, V extends Record<string, unknown>>(
+  gateway: Pick<TestGateway, 'origin'>,
+  operation: TypedDocumentString<T, V>,
+  variables: V,
+  key?: string,
+): Promise<T> {
+  return must<T>(gateway, operation.toString(), variables, key);
+}
+
+/** A generated subscription, typed: each result's data; throws when there are errors. */
+export async function* follow<T, V extends Record<string, unknown>>(
+  client: Client,
+  operation: TypedDocumentString<T, V>,
+  variables: V,
+): AsyncGenerator<T> {
+  for await (const { data, errors } of client.iterate<Record<string, unknown>>({
+    query: operation.toString(),
+    variables,
+  })) {
+    if (errors !== undefined) throw new Error(JSON.stringify(errors));
+    yield data as T;
+  }
 }
