@@ -11,6 +11,7 @@ import { createGraphqlSocket } from './resolvers/socket.js';
 import { graphqlDoor } from './resolvers/server.js';
 import { systemClock, type Clock } from './ports/clock.js';
 import { requestIds } from './rest-compat/http.js';
+import { requestMetrics } from './rest-compat/metrics.js';
 import { restDoor } from './rest-compat/rest-door.js';
 import type { Readiness } from './rest-compat/health.js';
 import type { ServiceTiming } from './services/context.js';
@@ -83,6 +84,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       : null;
   if (media !== null) upgrades.set('/media-stream', (...upgrade) => media.route.handleUpgrade(...upgrade));
   await http.register(requestIds);
+  await http.register(requestMetrics, { metrics: infrastructure.metrics });
   if (config.surfaces.has('telephony'))
     await http.register(twilioDoors, {
       ...twilioOptions(publicUrl, services, infrastructure),

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { AppError } from '../lib/errors.js';
 import { refuseForgery, SESSION_COOKIE, viewerOf } from './auth.js';
@@ -10,7 +11,14 @@ const Session = Type.Object({ ok: Type.Literal(true), name: Type.String(), expir
 
 /** Logging in to the console: a cookie that scripts cannot read and that other sites' requests do not carry. */
 export async function adminSessionRoutes(app: RestApp, { services }: RestDoorOptions): Promise<void> {
-  const cookie = (secure: boolean) => ({ path: '/', httpOnly: true, sameSite: 'strict' as const, secure });
+  const { publicUrl } = services.context.settings;
+  const cookie = ({ protocol, host }: FastifyRequest) => ({
+    path: '/',
+    httpOnly: true,
+    sameSite: 'strict' as const,
+    // A proxy that ends TLS makes the protocol look plain; the public URL says what the browser sees.
+    secure: protocol === 'https' || publicUrl === `https://${host}`,
+  });
   const url = '/session';
   app.post(
     url,
@@ -27,12 +35,12 @@ export async function adminSessionRoutes(app: RestApp, { services }: RestDoorOpt
     },
     async (request, reply) => {
       if (services.adminSessions === null) throw new AppError('NOT_FOUND', 'There is no such route');
-      refuseForgery(request, 'login');
+      refuseForgery(request, publicUrl, 'login');
       const { username, password } = request.body;
       const passwordSha256 = createHash('sha256').update(password).digest('hex');
       const session = services.adminSessions.login(username, passwordSha256);
       reply.setCookie(SESSION_COOKIE, session.cookie, {
-        ...cookie(request.protocol === 'https'),
+        ...cookie(request),
         expires: session.expiresAt,
       });
       return done({ name: username, expires_at: session.expiresAt.toISOString() });
@@ -61,8 +69,8 @@ export async function adminSessionRoutes(app: RestApp, { services }: RestDoorOpt
       },
     },
     async (request, reply) => {
-      refuseForgery(request);
-      reply.clearCookie(SESSION_COOKIE, cookie(request.protocol === 'https'));
+      refuseForgery(request, publicUrl);
+      reply.clearCookie(SESSION_COOKIE, cookie(request));
       return done({});
     },
   );

@@ -41,14 +41,14 @@ export const authentication = fp(
       const access: Access = request.routeOptions.config?.access ?? 'public';
       if (access === 'health') return;
       if (access === 'public') return counter.ofAddress(request, reply);
-      request.viewer = await identified(services.viewers, counter, access, request, reply);
+      request.viewer = await identified(services, counter, access, request, reply);
     });
   },
   { name: 'trunkline-rest-authentication' },
 );
 
 async function identified(
-  viewers: RestDoorOptions['services']['viewers'],
+  services: Pick<RestDoorOptions['services'], 'viewers' | 'context'>,
   limits: RateLimits,
   access: 'tenant' | 'admin',
   request: FastifyRequest,
@@ -56,10 +56,12 @@ async function identified(
 ): Promise<Viewer> {
   let viewer: Viewer;
   try {
-    if (access === 'admin' && !viewers.adminConfigured) throw new AppError('NOT_FOUND', 'There is no such route');
+    if (access === 'admin' && !services.viewers.adminConfigured)
+      throw new AppError('NOT_FOUND', 'There is no such route');
     const credentials = credentialsOf(request);
-    viewer = await viewers.authenticate(credentials, { requestId: request.id, address: request.ip });
-    if (credentials.adminKey == null && credentials.authorization == null) refuseForgery(request);
+    viewer = await services.viewers.authenticate(credentials, { requestId: request.id, address: request.ip });
+    if (credentials.adminKey == null && credentials.authorization == null)
+      refuseForgery(request, services.context.settings.publicUrl);
   } catch (error) {
     await limits.ofAddress(request, reply);
     throw error;
@@ -83,11 +85,17 @@ function credentialsOf({ headers, cookies }: FastifyRequest): Credentials {
  * one, so another site must not be able to make it: there only a foreign `Origin` is refused, since scripts and cURL send
  * none. Throws FORBIDDEN.
  */
-export function refuseForgery({ method, headers, host }: FastifyRequest, kind: 'change' | 'login' = 'change'): void {
+export function refuseForgery(
+  { method, headers, host }: FastifyRequest,
+  publicUrl: string,
+  kind: 'change' | 'login' = 'change',
+): void {
   if (SAFE_METHODS.has(method)) return;
   const { origin } = headers;
   const ours =
-    origin === undefined ? kind === 'login' || headers['x-requested-with'] !== undefined : hostOf(origin) === host;
+    origin === undefined
+      ? kind === 'login' || headers['x-requested-with'] !== undefined
+      : hostOf(origin) === host || origin === new URL(publicUrl).origin;
   if (!ours)
     throw new AppError(
       'FORBIDDEN',

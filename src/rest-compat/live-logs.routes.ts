@@ -81,8 +81,12 @@ async function stream(reply: FastifyReply, feed: FeedIterator, heartbeatMs: numb
   const { raw } = reply;
   const headers = reply.getHeaders();
   reply.hijack();
-  raw.on('close', () => void feed.return());
-  raw.on('error', () => void feed.return());
+  const gone = new AbortController();
+  const leave = () => {
+    gone.abort();
+    void feed.return();
+  };
+  raw.on('close', leave).on('error', leave);
   raw.writeHead(200, {
     ...(headers as Record<string, string>),
     'content-type': 'text/event-stream; charset=utf-8',
@@ -95,12 +99,12 @@ async function stream(reply: FastifyReply, feed: FeedIterator, heartbeatMs: numb
   try {
     for await (const item of feed) {
       if (raw.write(frameOf(item))) continue;
-      await once(raw, 'drain', { signal: AbortSignal.timeout(STALLED_AFTER_MS) });
+      await once(raw, 'drain', { signal: AbortSignal.any([gone.signal, AbortSignal.timeout(STALLED_AFTER_MS)]) });
     }
     raw.end();
   } catch (error) {
     raw.destroy();
-    throw error;
+    if (!gone.signal.aborted) throw error;
   } finally {
     clearInterval(heartbeat);
     await feed.return();

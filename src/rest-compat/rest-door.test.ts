@@ -7,6 +7,7 @@ import { silentLogger } from '../ports/logger.js';
 import type { Credentials } from '../services/viewers.js';
 import type { RestDoorOptions } from './deps.js';
 import { requestIds } from './http.js';
+import { requestMetrics } from './metrics.js';
 import { restDoor } from './rest-door.js';
 
 const opened: { app: FastifyInstance; metrics: PrometheusMetrics }[] = [];
@@ -34,8 +35,10 @@ async function door(options: Partial<RestDoorOptions> & { adminConfigured?: bool
   };
   const broken = { list: async () => Promise.reject(new Error('secret detail of the database')) };
   await app.register(requestIds);
+  await app.register(requestMetrics, { metrics });
   await app.register(restDoor, {
     services: {
+      context: { settings: { publicUrl: 'http://voice.test' } },
       viewers,
       calls: {},
       callsQuery: broken,
