@@ -129,7 +129,7 @@ class CutOffViewer {
       socket.on('message', (data) => {
         // Frames that were read together with the cut are lost with it.
         if (socket.readyState !== WebSocket.OPEN) return;
-        const message = JSON.parse(String(data)) as { type: string; payload?: any };
+        const message = JSON.parse((data as Buffer).toString()) as { type: string; payload?: any };
         if (message.type === 'connection_ack') {
           const payload = {
             query: sessionEventsSubscription.toString(),
