@@ -91,7 +91,6 @@ export class SimulatedCall {
   ) {
     this.status = options.direction === 'inbound' ? 'ringing' : 'queued';
     this.statuses = [this.status];
-    this.documentUrl = options.voiceUrl ?? undefined;
     this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
   }
 
@@ -198,6 +197,11 @@ export class SimulatedCall {
     }
   }
 
+  /** A URL of the running document; those without a host are relative to where it came from. */
+  absolute(url: string): string {
+    return URL.canParse(url, this.documentUrl) ? new URL(url, this.documentUrl).href : url;
+  }
+
   /** Blocks on what the call is connected to; hanging up and live updates leave it. */
   async attach<T>(attachment: Attachment, done: Promise<T>): Promise<T> {
     this.attachment = attachment;
@@ -264,8 +268,8 @@ export class SimulatedCall {
   }
 
   private async ask(target: string, extra: Record<string, string>): Promise<string | DocumentProblem> {
-    if (!URL.canParse(target, this.documentUrl)) return { code: '11100', story: `not a URL: ${target}`, url: target };
-    const url = new URL(target, this.documentUrl).href;
+    const url = this.absolute(target);
+    if (!/^https?:/.test(url)) return { code: '11100', story: `not a URL: ${target}`, url };
     const answer = await this.carrier.webhook(this.options.accountSid, url, { ...this.fields(), ...extra });
     if (answer === null) return { code: '11205', story: `no answer ${url}`, url };
     if (answer.status < 200 || answer.status > 299) return { code: '11200', story: `${answer.status} ${url}`, url };

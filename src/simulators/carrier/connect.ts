@@ -24,8 +24,9 @@ async function runStream(call: SimulatedCall, noun: XmlElement): Promise<StreamE
   const streamSid = sid('MZ');
   // Twilio dials the URL without its query and fragment (protocols.md, trap 1).
   const url = (noun.attributes.url ?? '').replace(/[?#].*$/, '');
+  const { statusCallback } = noun.attributes;
   const tell = (event: 'stream-started' | 'stream-stopped' | 'stream-error', error?: string) =>
-    carrier.callback(accountSid, noun.attributes.statusCallback ?? null, {
+    carrier.callback(accountSid, statusCallback === undefined ? null : call.absolute(statusCallback), {
       StreamEvent: event,
       StreamSid: streamSid,
       StreamName: noun.attributes.name ?? streamSid,

@@ -19,7 +19,7 @@ async function joinConference(call: SimulatedCall, noun: XmlElement): Promise<Re
   const { attributes } = noun;
   const conference = call.carrier.conferenceNamed(call.options.accountSid, noun.text);
   if (attributes.statusCallback !== undefined)
-    conference.listen(attributes.statusCallback, words(attributes.statusCallbackEvent));
+    conference.listen(call.absolute(attributes.statusCallback), words(attributes.statusCallbackEvent));
   await conference.join(call, {
     label: attributes.participantLabel ?? null,
     muted: attributes.muted === 'true',
@@ -45,9 +45,9 @@ async function dialNumber(call: SimulatedCall, verb: XmlElement): Promise<Record
     parentSid: call.sid,
     handset: carrier.behaviourOf(to).handset?.() ?? new ScriptedCaller([]),
     // What the person who was dialled hears first, alone.
-    voiceUrl: attributes.url ?? null,
+    voiceUrl: attributes.url === undefined ? null : call.absolute(attributes.url),
     fallbackUrl: null,
-    statusCallback: attributes.statusCallback ?? null,
+    statusCallback: attributes.statusCallback === undefined ? null : call.absolute(attributes.statusCallback),
     statusEvents: words(attributes.statusCallbackEvent ?? 'completed'),
     timeoutSeconds: seconds('timeout') ?? DEFAULT_RING_SECONDS,
     timeLimitSeconds: seconds('timeLimit'),
