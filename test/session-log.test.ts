@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Call, SessionEvent, Turn, VoiceSession } from '../src/entities/index.js';
 import { newId } from '../src/lib/ids.js';
-import { mapFeed, SlowReader, turnsOf } from '../src/live/feed-reader.js';
+import { mapFeed, PAGE, turnsOf } from '../src/live/feed-reader.js';
 import { SessionFeeds } from '../src/live/session-feed.js';
 import type { Bus } from '../src/ports/bus.js';
 import type { NewSessionEvent, TurnState } from '../src/ports/session-events.js';
@@ -44,6 +44,12 @@ const ended = (): NewSessionEvent => ({
   at: new Date(),
   payload: { status: 'COMPLETED', reason: 'INTENT', durationMs: 1_000 },
 });
+
+const collect = async <T>(source: AsyncIterable<T>): Promise<T[]> => {
+  const all: T[] = [];
+  for await (const item of source) all.push(item);
+  return all;
+};
 
 let test: TestDatabase;
 let context: ServiceContext;
@@ -179,7 +185,7 @@ describe('the live feed', () => {
   const feedsOver = (bus: Bus, rereadAfterMs = 50) => {
     const over = testContext(test.database, { bus });
     return {
-      feeds: new SessionFeeds(test.database, over.topics, { rereadAfterMs, maxQueued: 50 }),
+      feeds: new SessionFeeds(test.database, over.topics, { rereadAfterMs }),
       log: new SessionLog(over),
       topics: over.topics,
     };
@@ -243,25 +249,55 @@ describe('the live feed', () => {
     expect((await feed.next()).done).toBe(true);
   });
 
-  it('drops a reader that does not keep up, and nobody else', async () => {
+  it('lets a slow reader read at its own pace, and holds nobody else up for it', async () => {
     const { feeds, log: own } = feedsOver(new MemoryBus());
     const { id } = await seedSession(test.database);
-    const slow = feeds.follow(id, 0);
-    const fast = mapFeed(feeds.follow(id, 0), (item) => ('event' in item ? item.event.seq : null));
-    const reading = (async () => {
-      const seqs: number[] = [];
-      for await (const seq of fast) seqs.push(seq);
-      return seqs;
-    })();
-    for (let i = 0; i < 6; i++)
+    const seqsOf = () => mapFeed(feeds.follow(id, 0), (item) => ('event' in item ? item.event.seq : null));
+    const slow = seqsOf();
+    expect(await Promise.all([slow.next(), own.append(id, 1, [dtmf('1')])])).toMatchObject([{ value: 1 }, {}]);
+    const fast = collect(seqsOf());
+    for (let i = 0; i < 4; i++)
       await own.append(
         id,
         1,
-        Array.from({ length: 100 }, () => dtmf('1')),
+        Array.from({ length: PAGE }, () => dtmf('1')),
       );
     await own.append(id, 1, [ended()]);
-    expect(await reading).toHaveLength(601);
-    await expect(slow.next()).rejects.toBeInstanceOf(SlowReader);
+    const all = Array.from({ length: 4 * PAGE + 2 }, (_, i) => i + 1);
+    expect(await fast).toEqual(all);
+    expect([1, ...(await collect(slow))]).toEqual(all);
+  });
+
+  it('replays a log of many pages, however long it is', async () => {
+    const { feeds } = feedsOver(new MemoryBus());
+    const { id } = await seedSession(test.database);
+    for (let i = 0; i < 8; i++)
+      await log.append(
+        id,
+        1,
+        Array.from({ length: PAGE }, () => dtmf('1')),
+      );
+    await log.append(id, 1, [ended()]);
+    const seqs: number[] = [];
+    for await (const item of feeds.follow(id, 0)) {
+      if ('event' in item) seqs.push(item.event.seq);
+      if (seqs.length % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(seqs).toEqual(Array.from({ length: 8 * PAGE + 1 }, (_, i) => i + 1));
+  });
+
+  it('says where it stands while it waits, and is busy otherwise', async () => {
+    const { feeds, log: own } = feedsOver(new MemoryBus());
+    const { id } = await seedSession(test.database);
+    const feed = mapFeed(feeds.follow(id, 0), (item) => ('event' in item && item.event.seq > 2 ? item : null));
+    expect(feed.position).toBeNull();
+    const waiting = feed.next();
+    await own.append(id, 1, [dtmf('1'), dtmf('2')]);
+    await until(() => feed.position === 2, 'the feed to have passed over two events');
+    await own.append(id, 1, [dtmf('3')]);
+    await waiting;
+    expect(feed.position).toBeNull();
+    await feed.return();
   });
 
   it('can be left while it waits', async () => {

@@ -73,6 +73,10 @@ export function followChanges<T, K extends Topic>(topics: TopicBus, source: Chan
       return { value: undefined, done: true };
     },
     return: leave,
+    // Whoever waits has shown everything that was heard of: all that wait stand at the same place.
+    get position() {
+      return wake === null || over ? null : 0;
+    },
     [Symbol.asyncIterator]: () => iterator,
   };
   return iterator;

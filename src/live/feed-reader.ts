@@ -1,63 +1,72 @@
 import type { StoredSessionEvent, TurnState } from '../ports/session-events.js';
 
-/** A reader did not keep up: its connection is closed with 1013, and it can resume with `after`. */
-export class SlowReader extends Error {
-  constructor() {
-    super('reader too slow; resume with the last seq seen');
-    this.name = 'SlowReader';
-  }
-}
-
-/** Events read from the store at once. */
+/** Events read from the store at once, and about as many as wait for one reader. */
 export const PAGE = 500;
 
 /** A stored event, or a turn whose text is still growing. */
 export type FeedItem = { event: StoredSessionEvent } | { partial: TurnState };
 
-/** One reader of a source. `push` never waits; `end` and `fail` are final. */
-export interface Reader {
-  /** Newest seq that this reader has been given. */
-  at: number;
-  push(item: FeedItem): void;
-  end(): void;
-  fail(error: Error): void;
-}
-
 /** An iterator that can be left while it waits (a generator could not: its `return()` waits for the pending `next()`). */
 export type FeedIterator<T = FeedItem> = AsyncIterableIterator<T, undefined, undefined> & {
   return(): Promise<IteratorReturnResult<undefined>>;
+  /**
+   * Where this feed stands, while it waits for something new; null while it is busy. Two feeds of the same thing that
+   * stand at the same place give the same from here on: their readers may share one of them.
+   */
+  readonly position: number | null;
 };
 
-/** A bounded queue between a source and one reader. */
-export class ReaderQueue implements Reader, FeedIterator {
+/**
+ * The queue between a session's source and one reader. It holds about a page: a reader that lags is left behind, and
+ * read for again once it has made room, so that slowness costs time and never memory or an event.
+ */
+export class ReaderQueue implements FeedIterator {
+  /** Newest seq that was queued. */
   at: number;
+  /** It has everything that was stored at the last look: growing turns make sense to it. */
+  live = false;
   private readonly items: FeedItem[] = [];
   private over = false;
   private failure: Error | null = null;
   private waiting: PromiseWithResolvers<IteratorResult<FeedItem, undefined>> | null = null;
-  private leave: (() => void) | null = null;
+  private onRoom: () => void = () => {};
+  private onLeave: () => void = () => {};
 
   constructor(
     after: number,
-    private readonly limit: number,
     private readonly partials: boolean,
   ) {
     this.at = after;
   }
 
-  push(item: FeedItem): void {
+  /** Events may be pushed. */
+  get hasRoom(): boolean {
+    return !this.over && this.items.length < PAGE;
+  }
+
+  get position(): number | null {
+    return this.waiting === null ? null : this.at;
+  }
+
+  push(event: StoredSessionEvent): void {
     if (this.over) return;
-    if ('event' in item) this.at = item.event.seq;
-    else if (!this.partials) return;
-    // While it catches up from the store a reader may lag by a page; only what piles up beyond that is its own slowness.
-    if (this.items.length >= this.limit + PAGE) return this.fail(new SlowReader());
-    this.items.push(item);
+    this.at = event.seq;
+    this.items.push({ event });
     this.settle();
   }
 
+  /** Growing text is dropped for whoever is busy with older things: the finished turn will say it all. */
+  pushPartial(partial: TurnState): void {
+    if (!this.partials || !this.live || !this.hasRoom) return;
+    this.items.push({ partial });
+    this.settle();
+  }
+
+  /** Completes once what is queued was read. */
   end(): void {
+    if (this.over) return;
     this.over = true;
-    this.leave?.();
+    this.onLeave();
     this.settle();
   }
 
@@ -66,10 +75,11 @@ export class ReaderQueue implements Reader, FeedIterator {
     this.end();
   }
 
-  /** `leave` is called once the reader is done; at once when it is already. */
-  onLeave(leave: () => void): void {
-    this.leave = leave;
-    if (this.over) leave();
+  /** `onRoom`: there is room again. `onLeave`: the reader is done; called at once when it is already. */
+  attach(onRoom: () => void, onLeave: () => void): void {
+    this.onRoom = onRoom;
+    this.onLeave = onLeave;
+    if (this.over) onLeave();
   }
 
   next(): Promise<IteratorResult<FeedItem, undefined>> {
@@ -98,6 +108,7 @@ export class ReaderQueue implements Reader, FeedIterator {
     else if (this.over) resolve({ value: undefined, done: true });
     else return;
     this.waiting = null;
+    if (!this.live && !this.over && this.items.length === PAGE / 2) this.onRoom();
   }
 }
 
@@ -115,6 +126,9 @@ export function mapFeed<A, B>(source: FeedIterator<A>, map: (item: A) => B | nul
     async return() {
       await source.return();
       return { value: undefined, done: true };
+    },
+    get position() {
+      return source.position;
     },
     [Symbol.asyncIterator]: () => iterator,
   };

@@ -2,15 +2,13 @@ import { SessionEvent, VoiceSession } from '../entities/index.js';
 import type { Database } from '../entities/database.js';
 import type { StoredSessionEvent, TurnState } from '../ports/session-events.js';
 import type { TopicBus } from '../pubsub/topics.js';
-import { PAGE, ReaderQueue, type FeedIterator, type Reader } from './feed-reader.js';
+import { PAGE, ReaderQueue, type FeedIterator } from './feed-reader.js';
 
 export interface FeedTiming {
   /** The store is read again after this silence, ms: the bus may have lost a message. */
   rereadAfterMs: number;
-  /** Events and partials that may wait for one reader. */
-  maxQueued: number;
 }
-export const DEFAULT_FEED_TIMING: FeedTiming = { rereadAfterMs: 5_000, maxQueued: 1_000 };
+export const DEFAULT_FEED_TIMING: FeedTiming = { rereadAfterMs: 5_000 };
 
 /**
  * The live feed over the session log (design.md §4): what is stored after `after`, then what follows, each event once
@@ -27,12 +25,16 @@ export class SessionFeeds {
 
   /**
    * Events of one session. The caller has checked that the viewer may see it. With `partials` also growing turns.
-   * The iterator throws {@link SlowReader} when it is not read fast enough; `return()` lets go of everything at once.
+   * Read at the reader's own pace; `return()` lets go of everything at once.
    */
   follow(sessionId: string, after: number, options: { partials?: boolean } = {}): FeedIterator {
-    const queue = new ReaderQueue(after, this.timing.maxQueued, options.partials ?? false);
+    const queue = new ReaderQueue(after, options.partials ?? false);
     this.attach(sessionId, queue).then(
-      (source) => queue.onLeave(() => source.remove(queue)),
+      (source) =>
+        queue.attach(
+          () => source.wake(),
+          () => source.remove(queue),
+        ),
       (error: Error) => queue.fail(error),
     );
     return queue;
@@ -43,7 +45,7 @@ export class SessionFeeds {
     return this.sources.size;
   }
 
-  private async attach(sessionId: string, reader: Reader): Promise<Source> {
+  private async attach(sessionId: string, reader: ReaderQueue): Promise<Source> {
     for (;;) {
       let opening = this.sources.get(sessionId);
       if (opening === undefined) {
@@ -61,9 +63,13 @@ export class SessionFeeds {
 
 /** All readers of one session in this process: one subscription, one store read per wake-up. */
 class Source {
-  private readonly readers = new Set<Reader>();
+  private readonly readers = new Set<ReaderQueue>();
   private reading: Promise<void> | null = null;
   private again = false;
+  /** The seq of `SessionEnded`, once it is known. */
+  private lastSeq: number | null = null;
+  /** A reader came that may have seen everything of an ended session already: no event will tell it. */
+  private mayBeOver = false;
   private closed = false;
   private timer: NodeJS.Timeout | null = null;
   private readonly offs: (() => void)[] = [];
@@ -91,14 +97,15 @@ class Source {
     return source;
   }
 
-  add(reader: Reader): boolean {
+  add(reader: ReaderQueue): boolean {
     if (this.closed) return false;
     this.readers.add(reader);
+    this.mayBeOver = true;
     this.wake();
     return true;
   }
 
-  remove(reader: Reader): void {
+  remove(reader: ReaderQueue): void {
     this.readers.delete(reader);
     if (this.readers.size === 0) this.close();
   }
@@ -113,10 +120,10 @@ class Source {
 
   private partial(turn: TurnState): void {
     if (this.finalTurns.has(turn.id)) return;
-    for (const reader of this.readers) reader.push({ partial: turn });
+    for (const reader of this.readers) reader.pushPartial(turn);
   }
 
-  private wake(): void {
+  wake(): void {
     if (this.closed) return;
     this.again = true;
     this.reading ??= this.readAll().finally(() => {
@@ -129,23 +136,20 @@ class Source {
   private rest(): void {
     if (this.closed) return;
     if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.wake(), this.timing.rereadAfterMs);
+    this.timer = setTimeout(() => {
+      this.mayBeOver = true;
+      this.wake();
+    }, this.timing.rereadAfterMs);
     this.timer.unref();
   }
 
-  /** Reads from the reader that is furthest behind; the others skip what they have. */
   private async readAll(): Promise<void> {
     try {
       while (this.again && !this.closed) {
         this.again = false;
-        for (;;) {
-          const from = Math.min(...[...this.readers].map((reader) => reader.at));
-          if (!Number.isFinite(from)) return;
-          const events = await this.page(from);
-          for (const event of events) this.hand(event);
-          if (events.length < PAGE) break;
-        }
-        if (await this.isOver()) for (const reader of this.readers) reader.end();
+        while (await this.readPage());
+        if (this.mayBeOver && this.lastSeq === null) await this.learnWhetherOver();
+        if (this.lastSeq !== null) for (const reader of this.readers) if (reader.at >= this.lastSeq) reader.end();
       }
     } catch {
       // The database is away: readers wait, and the next wake-up tries again.
@@ -153,22 +157,35 @@ class Source {
     }
   }
 
-  private hand(event: StoredSessionEvent): void {
-    if (event.type === 'TurnCompleted') this.finalTurns.add(event.payload.turn.id);
-    for (const reader of this.readers)
-      if (event.seq === reader.at + 1) reader.push({ event });
-      else if (event.seq > reader.at + 1) this.again = true;
-    if (event.type === 'SessionEnded') for (const reader of this.readers) if (reader.at === event.seq) reader.end();
+  /** Reads for the one furthest behind among those with room; the others skip what they have. True: there may be more. */
+  private async readPage(): Promise<boolean> {
+    let from = Infinity;
+    for (const reader of this.readers) if (reader.hasRoom && reader.at < from) from = reader.at;
+    if (from === Infinity) return false;
+    const events = await this.page(from);
+    for (const event of events) this.hand(event);
+    if (events.length === PAGE) return true;
+    const newest = events.at(-1)?.seq ?? from;
+    for (const reader of this.readers) reader.live = reader.at >= newest;
+    return false;
   }
 
-  /** A reader that resumes after the last event of an ended session gets nothing more, and must not wait for ever. */
-  private async isOver(): Promise<boolean> {
-    const behind = [...this.readers];
-    if (behind.length === 0) return false;
+  private hand(event: StoredSessionEvent): void {
+    if (event.type === 'TurnCompleted') this.finalTurns.add(event.payload.turn.id);
+    if (event.type === 'SessionEnded') this.lastSeq = event.seq;
+    for (const reader of this.readers)
+      if (!reader.hasRoom) reader.live = false;
+      else if (event.seq === reader.at + 1) reader.push(event);
+      // It came while the page was read, and is behind it.
+      else if (event.seq > reader.at + 1) this.again = true;
+  }
+
+  private async learnWhetherOver(): Promise<void> {
+    this.mayBeOver = false;
     const session = await this.database
       .em({ all: true })
       .findOne(VoiceSession, { id: this.sessionId }, { fields: ['status', 'lastSeq'] });
-    return session !== null && session.status !== 'ACTIVE' && behind.every((reader) => reader.at >= session.lastSeq);
+    if (session !== null && session.status !== 'ACTIVE') this.lastSeq = session.lastSeq;
   }
 
   private async page(after: number): Promise<StoredSessionEvent[]> {

@@ -14,7 +14,6 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { AppError } from '../lib/errors.js';
 import { newId } from '../lib/ids.js';
-import { SlowReader } from '../live/feed-reader.js';
 import type { Unsubscribe } from '../ports/bus.js';
 import type { RequestFacts, Viewer } from '../services/viewer.js';
 import type { Credentials } from '../services/viewers.js';
@@ -101,8 +100,6 @@ export function createGraphqlSocket({ services, timing: given }: GraphqlSocketOp
       },
       onNext: (_ctx, _id, _payload, args, result) =>
         result.errors === undefined ? undefined : { ...result, errors: shown(result.errors, args, services) },
-      onOperation: (ctx, _id, _payload, _args, result) =>
-        Symbol.asyncIterator in result ? closingWhenSlow(result, ctx.extra.socket) : undefined,
     },
     server,
     timing.keepAliveMs,
@@ -196,25 +193,6 @@ function operationOf(
 function shown(errors: readonly GraphQLError[], args: ExecutionArgs, services: GraphqlServices): GraphQLError[] {
   const { requestId } = (args.contextValue as GraphqlContext).request;
   return errors.map((error) => publicError(error, requestId, services.context.log));
-}
-
-/** A reader that cannot keep up is told so with 1013 and may resume with the last seq seen. */
-function closingWhenSlow<T>(source: AsyncIterable<T>, socket: WebSocket): AsyncIterableIterator<T> {
-  const iterator = source[Symbol.asyncIterator]();
-  const wrapped: AsyncIterableIterator<T> = {
-    async next() {
-      try {
-        return await iterator.next();
-      } catch (error) {
-        if (!(error instanceof SlowReader)) throw error;
-        socket.close(TRY_AGAIN_LATER, 'too slow; resume with the last seq seen');
-        return { value: undefined, done: true };
-      }
-    },
-    return: async () => (await iterator.return?.()) ?? { value: undefined, done: true },
-    [Symbol.asyncIterator]: () => wrapped,
-  };
-  return wrapped;
 }
 
 function refuse({ socket }: Member): void {
