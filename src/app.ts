@@ -8,6 +8,7 @@ import { routeUpgrades, type UpgradeHandler } from './app/upgrade-router.js';
 import type { Config } from './config.js';
 import type { FeedTiming } from './live/session-feed.js';
 import { createGraphqlSocket } from './resolvers/socket.js';
+import { graphiqlPage } from './resolvers/graphiql.js';
 import { graphqlDoor } from './resolvers/server.js';
 import { systemClock, type Clock } from './ports/clock.js';
 import { requestIds } from './rest-compat/http.js';
@@ -109,6 +110,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       rateLimitPerTenant: config.rateLimitPerTenant,
       rateLimitPerIp: config.rateLimitPerIp,
     });
+    if (!config.production) await http.register(graphiqlPage, {});
     upgrades.set('/graphql', (...upgrade) => graphql.handleUpgrade(...upgrade));
   }
 

@@ -73,12 +73,11 @@ function shown(
 ): GraphQLError {
   const { nodes, source, positions, path } = error;
   const { retryable } = ERROR_CATALOGUE[code];
-  const http = error.extensions.http === undefined ? {} : { http: error.extensions.http };
   return new GraphQLError(message, {
     nodes,
     source,
     positions,
     path,
-    extensions: { ...facts, code, retryable, requestId, ...http },
+    extensions: { ...facts, code, retryable, requestId },
   });
 }

@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import fc from 'fast-check';
 import { getIntrospectionQuery } from 'graphql';
 import { WebSocket } from 'ws';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Call, Evaluation, ToolCall, Turn, VoiceSession } from '../../src/entities/index.js';
 import { newId } from '../../src/lib/ids.js';
+import { createGraphqlSocket, type GraphqlSocket } from '../../src/resolvers/socket.js';
 import { SessionLog } from '../../src/services/session-log.js';
 import { seedSession } from '../testkit/context.js';
 import { ADMIN_KEY, startGateway, type TestGateway } from '../testkit/gateway.js';
@@ -116,7 +120,22 @@ describe('GraphQL', () => {
       errors: [{ extensions: { code: 'UNAUTHENTICATED', requestId: expect.any(String) } }],
     });
     expect(await codesOf(gateway, `mutation { revokeApiKey(id: "x") { id } }`)).toEqual(['NOT_FOUND']);
-    expect(await codesOf(gateway, `{ nothing }`)).toEqual(['VALIDATION_FAILED']);
+    expect(
+      (
+        await graphql(
+          gateway,
+          `
+            {
+              nothing
+            }
+          `,
+        )
+      ).errors![0]!.extensions,
+    ).toEqual({
+      code: 'VALIDATION_FAILED',
+      retryable: false,
+      requestId: expect.any(String),
+    });
     expect(await codesOf(gateway, `{ viewer {`)).toEqual(['BAD_REQUEST']);
     expect(await codesOf(gateway, `query ($n: Int!) { calls(first: $n) { edges { cursor } } }`, { n: 'x' })).toEqual([
       'VALIDATION_FAILED',
@@ -425,6 +444,86 @@ describe('GraphQL', () => {
       ).toBe(4409);
       expect(await closeCode((socket) => socket.send('x'.repeat(300_000)))).toBe(1009);
       expect(await must(gateway, `{ viewer { kind } }`)).toEqual({ viewer: { kind: 'ADMIN' } });
+    });
+
+    it('lives through any frames that anybody sends', async () => {
+      const message = fc.record(
+        {
+          id: fc.oneof(fc.string(), fc.integer()),
+          type: fc.constantFrom('connection_init', 'subscribe', 'ping', 'pong', 'complete', 'next', 'x'),
+          payload: fc.oneof(fc.jsonValue(), fc.record({ query: fc.constantFrom('{ viewer { kind } }', '{', '') })),
+        },
+        { requiredKeys: [] },
+      );
+      const frame = fc.oneof(
+        message.map((m) => JSON.stringify(m)),
+        fc.string(),
+        fc.uint8Array(),
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(frame, { maxLength: 8 }), fc.boolean(), async (frames, admitted) => {
+          const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+          const closed = new Promise<number>((resolve) => socket.on('close', resolve));
+          await new Promise((resolve) => socket.on('open', resolve));
+          if (admitted) socket.send(JSON.stringify({ type: 'connection_init', payload: { 'x-admin-key': ADMIN_KEY } }));
+          for (const data of frames) socket.send(data);
+          socket.close(1000);
+          expect([1000, 1001, 1005, 4400, 4401, 4403, 4409, 4429]).toContain(await closed);
+        }),
+        { numRuns: 60 },
+      );
+      expect(await must(gateway, `{ viewer { kind } }`)).toEqual({ viewer: { kind: 'ADMIN' } });
+    });
+
+    describe('with short patience', () => {
+      const server = createServer();
+      let door: GraphqlSocket;
+      let origin: string;
+      beforeAll(async () => {
+        door = createGraphqlSocket({
+          services: gateway.app.services,
+          timing: { initTimeoutMs: 100, recheckMs: 100, stalledAfterMs: 500 },
+        });
+        await door.start();
+        server.on('upgrade', (...upgrade) => door.handleUpgrade(...upgrade));
+        await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+        origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      });
+      afterAll(async () => {
+        await door.dispose();
+        await new Promise((resolve) => server.close(resolve));
+      });
+
+      it('closes with 4408 whoever does not say who they are', async () => {
+        const socket = new WebSocket(`${origin.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+        expect(await new Promise((resolve) => socket.on('close', resolve))).toBe(4408);
+      });
+
+      it('closes with 4403 when a key expires', async () => {
+        const { createApiKey } = await must(
+          gateway,
+          `mutation ($at: DateTime!) { createApiKey(tenantId: "acme", input: { name: "brief", expiresAt: $at }) { secret } }`,
+          { at: new Date(Date.now() + 2_000).toISOString() },
+        );
+        const { client, closed } = socketClient({ origin }, { authorization: `Bearer ${createApiKey.secret}` });
+        expect(await closed).toBe(4403);
+        await client.dispose();
+      });
+
+      it('lets go of a reader that takes nothing', async () => {
+        const socket = new WebSocket(`${origin.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+        await new Promise((resolve) => socket.on('open', resolve));
+        socket.send(JSON.stringify({ type: 'connection_init', payload: { 'x-admin-key': ADMIN_KEY } }));
+        await until(() => door.connections === 1, 'the connection');
+        socket.pause();
+        // Far more than the kernel buffers for a socket.
+        for (let id = 0; id < 90; id += 1)
+          socket.send(
+            JSON.stringify({ id: String(id), type: 'subscribe', payload: { query: getIntrospectionQuery() } }),
+          );
+        await until(() => door.connections === 0, 'the end of the connection', 25_000);
+        socket.terminate();
+      });
     });
 
     it('holds operations to the same limits as over HTTP', async () => {
