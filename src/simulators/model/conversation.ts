@@ -1,5 +1,5 @@
-import { ProtocolError } from './session-config.js';
 import type { DialogueItem } from './dialogue.js';
+import { ProtocolError, type Json } from './parameters.js';
 
 /** One item of the conversation, as on the wire. */
 export interface Item {
@@ -13,17 +13,18 @@ export interface Item {
   call_id?: string;
   arguments?: string;
   output?: string;
-  /** Not on the wire: milliseconds of audio generated for an assistant item. */
-  generatedMs?: number;
+  /** Not on the wire: milliseconds of audio heard or generated. */
+  audioMs?: number;
 }
 
 /** What goes on the wire of an item. */
-export function wire(item: Item): Omit<Item, 'generatedMs'> {
+export function wire(item: Item): Omit<Item, 'audioMs'> {
   const copy = structuredClone(item);
-  delete copy.generatedMs;
+  delete copy.audioMs;
   return copy;
 }
 
+/** Content that each role may have when the client makes the item; an assistant's audio cannot be made. */
 const CREATABLE: Readonly<Record<string, readonly string[]>> = {
   user: ['input_text', 'input_audio', 'input_image'],
   system: ['input_text'],
@@ -62,48 +63,69 @@ export class Conversation {
     return this.items.at(-1)?.id ?? null;
   }
 
-  /** An item that a client wants to create, checked. */
-  static fromClient(value: unknown, newId: () => string): Item {
-    const item = value as Partial<Item> | null;
-    const fail = (message: string, param: string): never => {
-      throw new ProtocolError('invalid_value', message, param);
-    };
-    if (item === null || typeof item !== 'object') return fail("Missing required parameter: 'item'.", 'item');
-    const base = { id: item.id ?? newId(), object: 'realtime.item' as const, status: 'completed' as const };
-    if (item.type === 'message') {
-      const allowed = CREATABLE[item.role ?? ''];
-      if (allowed === undefined) return fail(`Invalid role '${item.role}'.`, 'item.role');
-      const wrong = (item.content ?? []).find((part) => !allowed.includes(part.type));
-      if (wrong !== undefined || !Array.isArray(item.content))
-        return fail(`Invalid content type '${wrong?.type}' for role '${item.role}'.`, 'item.content');
-      return { ...base, type: 'message', role: item.role!, content: item.content };
-    }
-    if (item.type === 'function_call_output') {
-      if (typeof item.call_id !== 'string' || typeof item.output !== 'string')
-        return fail('call_id and output are required.', 'item.call_id');
-      return { ...base, type: 'function_call_output', call_id: item.call_id, output: item.output };
-    }
-    if (item.type === 'function_call')
-      return {
-        ...base,
-        type: 'function_call',
-        name: item.name ?? '',
-        call_id: item.call_id ?? newId(),
-        arguments: item.arguments ?? '{}',
-      };
-    return fail(`Invalid item type '${String(item.type)}'.`, 'item.type');
+  /** The item before this one. */
+  before(id: string): string | null {
+    return this.items[this.items.findIndex((item) => item.id === id) - 1]?.id ?? null;
   }
 
-  /** What a dialogue sees. */
-  history(): DialogueItem[] {
-    return this.items.map((item): DialogueItem => {
-      if (item.type === 'function_call')
-        return { kind: 'call', name: item.name ?? '', arguments: item.arguments ?? '' };
-      if (item.type === 'function_call_output') return { kind: 'output', output: item.output ?? '' };
-      return {
-        kind: item.role ?? 'user',
-        text: (item.content ?? []).map((part) => part.text ?? part.transcript ?? '').join(' '),
-      };
-    });
+  /** An item that a client wants to create; its parameters are known and of the right kind. */
+  fromClient(value: Json, newId: () => string): Item {
+    const given = value as unknown as Partial<Omit<Item, 'type'>> & { type: Item['type'] | 'item_reference' };
+    const base = { id: given.id ?? newId(), object: 'realtime.item' as const, status: 'completed' as const };
+    const need = <K extends Exclude<keyof Item, 'type'>>(key: K): NonNullable<Item[K]> => {
+      const found = given[key];
+      if (found == null)
+        throw new ProtocolError(
+          'missing_required_parameter',
+          `Missing required parameter: 'item.${key}'.`,
+          `item.${key}`,
+        );
+      return found as NonNullable<Item[K]>;
+    };
+    switch (given.type) {
+      case 'message': {
+        const role = need('role');
+        const wrong = need('content').find((part) => !CREATABLE[role]!.includes(part.type));
+        if (wrong !== undefined)
+          throw new ProtocolError(
+            'invalid_value',
+            `Invalid content type '${wrong.type}' for role '${role}'.`,
+            'item.content',
+          );
+        return { ...base, type: 'message', role, content: need('content') };
+      }
+      case 'function_call':
+        return {
+          ...base,
+          type: 'function_call',
+          name: need('name'),
+          call_id: given.call_id ?? newId(),
+          arguments: need('arguments'),
+        };
+      case 'function_call_output': {
+        const callId = need('call_id');
+        if (!this.items.some((i) => i.type === 'function_call' && i.call_id === callId))
+          throw new ProtocolError(
+            'invalid_tool_call_id',
+            `Tool call ID '${callId}' not found in conversation.`,
+            'item.call_id',
+          );
+        return { ...base, type: 'function_call_output', call_id: callId, output: need('output') };
+      }
+      case 'item_reference':
+        return this.find(need('id'), 'item_reference');
+    }
   }
+}
+
+/** What a dialogue sees of items. */
+export function historyOf(items: readonly Item[]): DialogueItem[] {
+  return items.map((item): DialogueItem => {
+    if (item.type === 'function_call') return { kind: 'call', name: item.name ?? '', arguments: item.arguments ?? '' };
+    if (item.type === 'function_call_output') return { kind: 'output', output: item.output ?? '' };
+    return {
+      kind: item.role ?? 'user',
+      text: (item.content ?? []).map((part) => part.text ?? part.transcript ?? '').join(' '),
+    };
+  });
 }

@@ -1,4 +1,7 @@
-/** The model simulator's fault switchboard; everything off by default, changeable while it runs. */
+/**
+ * The model simulator's fault switchboard; everything off by default, changeable while it runs. `ModelSimulator.faults`
+ * is for every session; `SimulatedSession.faults` shows the same and takes exceptions for one session.
+ */
 export interface ModelFaults {
   /** Answer upgrades with this HTTP status. */
   refuseWith: number | null;
@@ -6,14 +9,15 @@ export interface ModelFaults {
   stallUpgrade: boolean;
   /** Before `session.updated`, ms. */
   slowUpdateMs: number;
-  /** Transcriptions of the caller: late by so many ms, never, or failed. */
+  /** Transcriptions of the caller are late by so many ms. */
   transcriptDelayMs: number;
-  transcripts: 'normal' | 'never' | 'failed';
+  /** `reordered`: each one waits until the next has been sent. */
+  transcripts: 'normal' | 'never' | 'failed' | 'reordered';
   /** No events any more, sockets stay open. */
   stall: boolean;
   /** Each response fails instead of speaking. */
   failResponses: boolean;
-  /** Deltas of a cancelled response still come. */
+  /** Deltas of a cancelled response still come, also after its `response.done`. */
   lateDeltas: boolean;
   /** A message that is no JSON, before each response. */
   malformed: boolean;

@@ -2,11 +2,9 @@ import { connect } from 'node:net';
 import OpenAI from 'openai';
 import { OpenAIRealtimeWS } from 'openai/realtime/ws';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ModelClient, SESSION } from '../../../test/testkit/model-client.js';
 import { until } from '../../../test/testkit/until.js';
-import { OpenAIRealtime } from '../../adapters/model/openai-realtime.js';
 import { OpenAIText } from '../../adapters/model/openai-text.js';
-import { silentLogger } from '../../ports/logger.js';
-import type { RealtimeClose, RealtimeConnection, RealtimeServerEvent } from '../../ports/realtime-model.js';
 import { AudioLibrary } from '../audio/library.js';
 import { script } from './dialogue.js';
 import { noModelFaults } from './faults.js';
@@ -22,62 +20,11 @@ beforeEach(() => {
   simulator.violations.length = 0;
 });
 
-const SESSION = {
-  type: 'realtime',
-  audio: {
-    input: { format: { type: 'audio/pcmu' }, transcription: { model: 'gpt-4o-mini-transcribe' } },
-    output: { format: { type: 'audio/pcmu' }, voice: 'marin' },
-  },
-};
-
-/** A client of the simulator through our adapter. */
-class Client {
-  readonly events: RealtimeServerEvent[] = [];
-  audioBytes = 0;
-  closed: RealtimeClose | null = null;
-  readonly connection: RealtimeConnection;
-
-  constructor(apiKey = simulator.apiKey) {
-    const model = new OpenAIRealtime({ apiKey, url: simulator.realtimeUrl, provider: 'simulator', log: silentLogger });
-    this.connection = model.connect(
-      { model: 'gpt-realtime' },
-      {
-        onOpen: () => {},
-        onEvent: (event) => this.events.push(event),
-        onAudio: (delta) => (this.audioBytes += Buffer.from(delta.audio, 'base64').length),
-        onClose: (info) => (this.closed = info),
-      },
-    );
-  }
-  static async ready(): Promise<Client> {
-    const client = new Client();
-    await client.event('session.created');
-    client.connection.send({ type: 'session.update', session: SESSION });
-    await client.event('session.updated');
-    return client;
-  }
-  types(): string[] {
-    return this.events.map((e) => e.type);
-  }
-  event(type: string): Promise<RealtimeServerEvent> {
-    return until(
-      () => this.events.find((e) => e.type === type),
-      () => [type, this.types()],
-    );
-  }
-  hear(clip: string): void {
-    const audio = library.clip(clip);
-    for (let at = 0; at < audio.length; at += 160)
-      this.connection.appendAudio(audio.subarray(at, at + 160).toString('base64'));
-    for (let i = 0; i < 40; i++) this.connection.appendAudio(Buffer.alloc(160, 0xff).toString('base64'));
-  }
-}
-
 describe('the model simulator', () => {
   it('runs a whole turn in the documented order, and hears what was said', async () => {
     simulator.dialogue = script(['Your order is on its way.']);
-    const client = await Client.ready();
-    client.hear('order-status');
+    const client = await ModelClient.ready(simulator);
+    client.say('order-status');
     await client.event('response.done');
     const order = client.types().filter((t) => !/delta|rate_limits|transcription|^session/.test(t));
     expect(order).toEqual([
@@ -106,11 +53,11 @@ describe('the model simulator', () => {
   });
 
   it('cancels with the whole cascade when it is spoken over, and checks truncation', async () => {
-    simulator.dialogue = script(['A very long story that goes on and on. '.repeat(60)]);
-    const client = await Client.ready();
+    simulator.dialogue = script(['A very long story that goes on and on. '.repeat(400)]);
+    const client = await ModelClient.ready(simulator);
     client.connection.send({ type: 'response.create' });
     await until(() => client.audioBytes > 0, 'audio');
-    client.hear('wait-a-moment');
+    client.say('wait-a-moment');
     const done = (await client.event('response.done')).response as {
       status: string;
       status_details: { reason: string };
@@ -148,7 +95,7 @@ describe('the model simulator', () => {
       },
       'Done.',
     ]);
-    const client = await Client.ready();
+    const client = await ModelClient.ready(simulator);
     client.connection.send({ type: 'response.create' });
     await client.event('response.done');
     const calls = client.events
@@ -171,7 +118,7 @@ describe('the model simulator', () => {
 
   it('refuses what the protocol refuses, and keeps the session', async () => {
     simulator.dialogue = script(['Something long enough to still be running. '.repeat(20)]);
-    const client = await Client.ready();
+    const client = await ModelClient.ready(simulator);
     const wrong = [
       { type: 'session.update', session: { audio: {} } },
       { type: 'session.update', session: { type: 'realtime', modalities: ['audio'] } },
@@ -224,26 +171,35 @@ describe('the model simulator', () => {
   });
 
   it('plays each fault: refused upgrades, failing transcripts, death, expiry', async () => {
-    const stranger = new Client('wrong');
+    const stranger = new ModelClient(simulator, 'wrong');
     expect(await until(() => stranger.closed, 'the refusal')).toMatchObject({ code: 1006, httpStatus: 401 });
     simulator.faults.transcripts = 'failed';
-    const client = await Client.ready();
-    client.hear('hello');
+    const client = await ModelClient.ready(simulator);
+    client.say('hello');
     await client.event('conversation.item.input_audio_transcription.failed');
     simulator.sessions.at(-1)!.expire();
     expect(await until(() => client.closed, 'the expiry')).toMatchObject({ code: 1001 });
     expect(client.events.find((e) => e.type === 'error')?.error).toMatchObject({ code: 'session_expired' });
-    const other = await Client.ready();
+    const other = await ModelClient.ready(simulator);
     simulator.sessions.at(-1)!.die();
     expect(await until(() => other.closed, 'the death')).toMatchObject({ code: 1006 });
   });
 
   it('can be left while it is still connecting', async () => {
     simulator.faults.stallUpgrade = true;
-    const client = new Client();
+    const client = new ModelClient(simulator);
     client.connection.close();
     expect(client.closed).toMatchObject({ code: 1006 });
     await until(() => simulator.openSessions === 0, 'no session');
+  });
+
+  it('stops although an upgrade was never answered', async () => {
+    const stalling = await new ModelSimulator({ library }).start();
+    stalling.faults.stallUpgrade = true;
+    const client = new ModelClient(stalling);
+    await until(() => stalling.stalledUpgrades === 1);
+    await stalling.stop();
+    expect(await until(() => client.closed)).toMatchObject({ code: 1006 });
   });
 });
 

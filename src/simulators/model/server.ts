@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
@@ -6,7 +6,7 @@ import { AudioLibrary } from '../audio/library.js';
 import { receptionist, type Dialogue } from './dialogue.js';
 import { noModelFaults, type ModelFaults } from './faults.js';
 import { SimulatedSession } from './session.js';
-import { valueFor } from './text.js';
+import { noTextFaults, serveText, type TextFaults } from './text-server.js';
 
 export interface ModelSimulatorOptions {
   apiKey?: string;
@@ -17,18 +17,17 @@ export interface ModelSimulatorOptions {
   sessionSeconds?: number;
 }
 
-/** A text model's faults and the audio model's share one server, as at OpenAI. */
-export interface TextFaults {
-  status: number | null;
-  delayMs: number;
-  invalidJson: boolean;
-}
+/** Ended sessions are kept for tests to look at; a simulator that runs for days does not keep them all. */
+const KEPT_SESSIONS = 1_000;
 
 /** OpenAI, pretended: Realtime on a WebSocket and Chat Completions on HTTP, on a port of the loopback address. */
 export class ModelSimulator {
   readonly faults: ModelFaults = noModelFaults();
-  readonly textFaults: TextFaults = { status: null, delayMs: 0, invalidJson: false };
+  /** A text model's faults; both models share one server, as at OpenAI. */
+  readonly textFaults: TextFaults = noTextFaults();
+  /** Mistakes of the clients; a test asserts that there are none. */
   readonly violations: string[] = [];
+  /** The newest sessions, open or not, oldest first. */
   readonly sessions: SimulatedSession[] = [];
   readonly library: AudioLibrary;
   dialogue: Dialogue;
@@ -39,13 +38,17 @@ export class ModelSimulator {
     perMessageDeflate: false,
     maxPayload: 20 * 1024 * 1024,
   });
+  private readonly stalled = new Set<Duplex>();
   private port = 0;
   private count = 0;
 
   constructor(private readonly options: ModelSimulatorOptions = {}) {
     this.library = options.library ?? new AudioLibrary();
     this.dialogue = options.dialogue ?? receptionist;
-    this.http = createServer((request, response) => void this.serve(request, response));
+    this.http = createServer((request, response) => {
+      const authorised = this.authorised(request);
+      void serveText({ request, response, authorised, faults: this.textFaults, onRequest: () => this.textRequests++ });
+    });
     this.http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
   }
 
@@ -70,6 +73,8 @@ export class ModelSimulator {
 
   async stop(): Promise<void> {
     for (const client of this.sockets.clients) client.terminate();
+    // The HTTP server no longer knows connections that asked for an upgrade, but its end waits for them.
+    for (const socket of this.stalled) socket.destroy();
     this.http.closeAllConnections();
     await new Promise((resolve) => this.http.close(resolve));
   }
@@ -79,22 +84,31 @@ export class ModelSimulator {
     return this.sockets.clients.size;
   }
 
+  /** Upgrades that wait in vain (a fault). */
+  get stalledUpgrades(): number {
+    return this.stalled.size;
+  }
+
   private authorised(request: IncomingMessage): boolean {
     return request.headers.authorization === `Bearer ${this.apiKey}`;
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => {});
-    if (this.faults.stallUpgrade) return;
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    const model = url.searchParams.get('model');
+    if (this.faults.stallUpgrade) {
+      this.stalled.add(socket);
+      return void socket.once('close', () => this.stalled.delete(socket));
+    }
+    const [path, query] = (request.url ?? '').split('?');
+    const model = new URLSearchParams(query).get('model');
     const status =
       this.faults.refuseWith ??
-      (url.pathname !== '/v1/realtime' ? 404 : !this.authorised(request) ? 401 : model === null ? 400 : null);
+      (path !== '/v1/realtime' ? 404 : !this.authorised(request) ? 401 : model === null ? 400 : null);
     if (status !== null)
       return void socket.end(`HTTP/1.1 ${status} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
     if (request.headers['openai-beta'] !== undefined) this.violations.push('the beta header was sent');
     this.sockets.handleUpgrade(request, socket, head, (client) => {
+      if (this.sessions.length >= KEPT_SESSIONS) this.sessions.shift();
       this.sessions.push(
         new SimulatedSession(client, {
           id: `sess_${String(++this.count).padStart(6, '0')}`,
@@ -106,43 +120,6 @@ export class ModelSimulator {
           sessionSeconds: this.options.sessionSeconds ?? 3_600,
         }),
       );
-    });
-  }
-
-  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const answer = (status: number, body: unknown) => {
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-    };
-    const error = (status: number, message: string) =>
-      answer(status, { error: { message, type: 'invalid_request_error', param: null, code: null } });
-    if (!this.authorised(request)) return error(401, 'Incorrect API key provided.');
-    if (request.method === 'GET' && request.url?.startsWith('/v1/models/'))
-      return this.textFaults.status === null
-        ? answer(200, { id: request.url.slice(11), object: 'model' })
-        : error(this.textFaults.status, 'fault');
-    if (request.method !== 'POST' || request.url !== '/v1/chat/completions') return error(404, 'Unknown path.');
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    this.textRequests++;
-    if (this.textFaults.delayMs > 0)
-      await new Promise((resolve) => setTimeout(resolve, this.textFaults.delayMs).unref());
-    if (this.textFaults.status !== null) return error(this.textFaults.status, 'fault');
-    const body = JSON.parse(Buffer.concat(chunks).toString()) as {
-      model: string;
-      messages: { role: string; content: string }[];
-      response_format?: { json_schema?: { schema?: object } };
-    };
-    const input = body.messages.findLast((m) => m.role === 'user')?.content ?? '';
-    const content = this.textFaults.invalidJson
-      ? '{"cut'
-      : JSON.stringify(valueFor(body.response_format?.json_schema?.schema ?? {}, input));
-    answer(200, {
-      id: 'chatcmpl-1',
-      object: 'chat.completion',
-      created: 0,
-      model: body.model,
-      choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content, refusal: null } }],
-      usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
     });
   }
 }

@@ -1,3 +1,5 @@
+import { isObject, ProtocolError, type Json } from './parameters.js';
+
 /** The session object of OpenAI Realtime and what `session.update` may do to it (protocols.md, part A). */
 export interface SessionConfig {
   type: 'realtime';
@@ -14,12 +16,13 @@ export interface SessionConfig {
       transcription: { model: string; language?: string } | null;
       turn_detection: TurnDetection | null;
     };
-    output: { format: AudioFormat; voice: string; speed: number };
+    output: { format: AudioFormat; voice: unknown; speed: number };
   };
   tools: { type: 'function'; name: string; description?: string; parameters?: unknown }[];
   tool_choice: unknown;
   tracing: unknown;
   truncation: unknown;
+  /** Seconds since 1970. */
   expires_at: number;
 }
 export interface AudioFormat {
@@ -34,8 +37,22 @@ export interface TurnDetection {
   create_response?: boolean;
   interrupt_response?: boolean;
   idle_timeout_ms?: number | null;
-  eagerness?: string;
+  eagerness?: 'low' | 'medium' | 'high' | 'auto';
 }
+
+/** What a kind of turn detection does where the client says nothing. */
+const DETECTION_DEFAULTS: Readonly<Record<TurnDetection['type'], TurnDetection>> = {
+  server_vad: {
+    type: 'server_vad',
+    threshold: 0.5,
+    prefix_padding_ms: 300,
+    silence_duration_ms: 500,
+    create_response: true,
+    interrupt_response: true,
+    idle_timeout_ms: null,
+  },
+  semantic_vad: { type: 'semantic_vad', eagerness: 'auto', create_response: true, interrupt_response: true },
+};
 
 export function initialConfig(id: string, model: string, expiresAt: number): SessionConfig {
   return {
@@ -51,15 +68,7 @@ export function initialConfig(id: string, model: string, expiresAt: number): Ses
         format: { type: 'audio/pcm', rate: 24_000 },
         noise_reduction: null,
         transcription: null,
-        turn_detection: {
-          type: 'server_vad',
-          threshold: 0.5,
-          prefix_padding_ms: 300,
-          silence_duration_ms: 500,
-          create_response: true,
-          interrupt_response: true,
-          idle_timeout_ms: null,
-        },
+        turn_detection: { ...DETECTION_DEFAULTS.server_vad },
       },
       output: { format: { type: 'audio/pcm', rate: 24_000 }, voice: 'alloy', speed: 1 },
     },
@@ -71,109 +80,39 @@ export function initialConfig(id: string, model: string, expiresAt: number): Ses
   };
 }
 
-/** A mistake in a client event, as the server reports it. */
-export class ProtocolError extends Error {
-  constructor(
-    readonly code: string | null,
-    message: string,
-    readonly param: string | null = null,
-    readonly type = 'invalid_request_error',
-  ) {
-    super(message);
-  }
-}
-
-const KNOWN: Readonly<Record<string, readonly string[]>> = {
-  session: [
-    'type',
-    'model',
-    'output_modalities',
-    'instructions',
-    'max_output_tokens',
-    'audio',
-    'tools',
-    'tool_choice',
-    'tracing',
-    'truncation',
-    'include',
-    'prompt',
-    'reasoning',
-    'parallel_tool_calls',
-  ],
-  'session.audio': ['input', 'output'],
-  'session.audio.input': ['format', 'noise_reduction', 'transcription', 'turn_detection'],
-  'session.audio.output': ['format', 'voice', 'speed'],
-  'session.audio.input.turn_detection': [
-    'type',
-    'threshold',
-    'prefix_padding_ms',
-    'silence_duration_ms',
-    'create_response',
-    'interrupt_response',
-    'idle_timeout_ms',
-    'eagerness',
-  ],
-};
-const FORMATS = ['audio/pcm', 'audio/pcmu', 'audio/pcma'];
-
-type Json = Record<string, unknown>;
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Merges a partial update. Throws {@link ProtocolError}; nothing is changed then. */
-export function mergeConfig(config: SessionConfig, update: unknown, voiceLocked: boolean): SessionConfig {
-  if (!isObject(update))
-    throw new ProtocolError('missing_required_parameter', "Missing required parameter: 'session'.", 'session');
-  if (update.type !== 'realtime')
-    throw new ProtocolError(
-      'missing_required_parameter',
-      "Missing required parameter: 'session.type'.",
-      'session.type',
-    );
-  rejectUnknown('session', update);
+/** Merges a partial update that was checked. Throws {@link ProtocolError}; nothing is changed then. */
+export function mergeConfig(config: SessionConfig, update: Json, voiceLocked: boolean): SessionConfig {
   if (update.model !== undefined && update.model !== config.model)
     throw new ProtocolError('cannot_update_model', 'The model of a session cannot be changed.', 'session.model');
-  const modalities = update.output_modalities;
-  if (
-    modalities !== undefined &&
-    JSON.stringify(modalities) !== '["audio"]' &&
-    JSON.stringify(modalities) !== '["text"]'
-  )
-    throw new ProtocolError(
-      'invalid_value',
-      'output_modalities must be ["audio"] or ["text"].',
-      'session.output_modalities',
-    );
   const merged = merge(structuredClone(config) as unknown as Json, update) as unknown as SessionConfig;
-  for (const side of ['input', 'output'] as const)
-    if (!FORMATS.includes(merged.audio[side].format.type))
-      throw new ProtocolError(
-        'invalid_value',
-        `Invalid value: '${merged.audio[side].format.type}'.`,
-        `session.audio.${side}.format.type`,
-      );
+  const detection = merged.audio.input.turn_detection;
+  if (detection !== null) merged.audio.input.turn_detection = { ...DETECTION_DEFAULTS[detection.type], ...detection };
   if (voiceLocked && JSON.stringify(merged.audio.output.voice) !== JSON.stringify(config.audio.output.voice))
     throw new ProtocolError(
       'cannot_update_voice',
       "Cannot update a conversation's voice if assistant audio is present.",
       'session.audio.output.voice',
     );
+  if (config.tracing !== null && JSON.stringify(merged.tracing) !== JSON.stringify(config.tracing))
+    throw new ProtocolError('cannot_update_tracing', 'Tracing cannot be changed once it is on.', 'session.tracing');
   return merged;
 }
 
-function rejectUnknown(path: string, value: Json): void {
-  for (const [key, inner] of Object.entries(value)) {
-    if (KNOWN[path] !== undefined && !KNOWN[path].includes(key))
-      throw new ProtocolError('unknown_parameter', `Unknown parameter: '${path}.${key}'.`, `${path}.${key}`);
-    if (isObject(inner)) rejectUnknown(`${path}.${key}`, inner);
-  }
+/** What holds for one response: the session's settings, and over them what its `response.create` says. */
+export function configOfResponse(config: SessionConfig, wanted: Json): SessionConfig {
+  const { instructions, tools, tool_choice, output_modalities, max_output_tokens } = wanted;
+  const given = Object.entries({ instructions, tools, tool_choice, output_modalities, max_output_tokens });
+  return { ...config, ...Object.fromEntries(given.filter(([, value]) => value !== undefined)) };
 }
 
-/** Objects merge; lists, formats and everything else replace. */
+/** Replaced as a whole: half of one of these makes no sense with half of another. */
+const WHOLE = new Set(['format', 'tracing', 'truncation', 'tool_choice', 'voice']);
+
 function merge(target: Json, update: Json): Json {
   for (const [key, value] of Object.entries(update)) {
     const old = target[key];
-    target[key] = isObject(value) && isObject(old) && key !== 'format' ? merge(old, value) : value;
+    const another = isObject(value) && isObject(old) && old.type !== undefined && value.type !== old.type;
+    target[key] = isObject(value) && isObject(old) && !another && !WHOLE.has(key) ? merge(old, value) : value;
   }
   return target;
 }

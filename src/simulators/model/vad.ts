@@ -4,8 +4,11 @@ import type { TurnDetection } from './session-config.js';
 export type VadEvent = { type: 'started'; audioMs: number } | { type: 'stopped'; audioMs: number };
 
 const STEP_MS = 20;
+const STEP_BYTES = STEP_MS * MULAW_BYTES_PER_MS;
 /** RMS that counts as speech at threshold 0.5; line noise is far below, speech far above. */
 const SPEECH_RMS = 600;
+/** Semantic detection waits for the end of a thought; by energy that is a longer or shorter pause. */
+const EAGERNESS_MS = { low: 800, medium: 500, auto: 500, high: 300 };
 
 /** Voice activity by energy over decoded µ-law, in steps of 20 ms of received audio (not of time: a gap is no silence). */
 export class EnergyVad {
@@ -13,12 +16,13 @@ export class EnergyVad {
   private totalMs = 0;
   private loudMs = 0;
   private quietMs = 0;
+  private settings: TurnDetection | null = null;
   speaking = false;
 
-  constructor(private settings: TurnDetection) {}
-
-  configure(settings: TurnDetection): void {
+  /** Null: nobody listens for turns, audio is only counted. */
+  configure(settings: TurnDetection | null): void {
     this.settings = settings;
+    if (settings === null) this.speaking = false;
   }
 
   /** Milliseconds of audio received so far. */
@@ -30,18 +34,17 @@ export class EnergyVad {
   push(audio: Buffer): VadEvent[] {
     const events: VadEvent[] = [];
     let data = this.rest.length > 0 ? Buffer.concat([this.rest, audio]) : audio;
-    const step = STEP_MS * MULAW_BYTES_PER_MS;
-    for (; data.length >= step; data = data.subarray(step)) {
+    for (; data.length >= STEP_BYTES; data = data.subarray(STEP_BYTES)) {
       this.totalMs += STEP_MS;
-      const event = this.step(mulawRms(data.subarray(0, step)));
+      const event = this.settings === null ? null : this.step(data.subarray(0, STEP_BYTES), this.settings);
       if (event !== null) events.push(event);
     }
     this.rest = Buffer.from(data);
     return events;
   }
 
-  private step(rms: number): VadEvent | null {
-    const loud = rms > SPEECH_RMS * 2 * (this.settings.threshold ?? 0.5);
+  private step(audio: Buffer, settings: TurnDetection): VadEvent | null {
+    const loud = isLoud(audio, settings.threshold);
     this.loudMs = loud ? this.loudMs + STEP_MS : 0;
     this.quietMs = loud ? 0 : this.quietMs + STEP_MS;
     // A single loud frame is a click.
@@ -49,13 +52,29 @@ export class EnergyVad {
       this.speaking = true;
       return {
         type: 'started',
-        audioMs: Math.max(0, this.totalMs - this.loudMs - (this.settings.prefix_padding_ms ?? 300)),
+        audioMs: Math.max(0, this.totalMs - this.loudMs - (settings.prefix_padding_ms ?? 300)),
       };
     }
-    if (this.speaking && this.quietMs >= (this.settings.silence_duration_ms ?? 500)) {
+    if (this.speaking && this.quietMs >= silenceMs(settings)) {
       this.speaking = false;
       return { type: 'stopped', audioMs: this.totalMs };
     }
     return null;
   }
+}
+
+function silenceMs(settings: TurnDetection): number {
+  return settings.type === 'semantic_vad'
+    ? EAGERNESS_MS[settings.eagerness ?? 'auto']
+    : (settings.silence_duration_ms ?? 500);
+}
+
+function isLoud(audio: Buffer, threshold = 0.5): boolean {
+  return mulawRms(audio) > SPEECH_RMS * 2 * threshold;
+}
+
+/** Is there any sound in it that could be speech? */
+export function hasSpeech(audio: Buffer): boolean {
+  for (let at = 0; at < audio.length; at += STEP_BYTES) if (isLoud(audio.subarray(at, at + STEP_BYTES))) return true;
+  return false;
 }
