@@ -124,6 +124,7 @@ function whatNext(origin: string, demo: DemoTenant): void {
   print(`
 Both calls are over; the gateway stays up. What to try next:
 
+  GraphiQL          ${origin}/graphiql     (headers: {"authorization": "Bearer ${demo.key}"})
   GraphQL           ${origin}/graphql      (subscriptions: the same address over WebSocket)
   REST, with docs   ${origin}/swagger-ui
   health            ${origin}/health/ready

@@ -62,11 +62,14 @@ export const documents = fp(
         (app as unknown as Record<string, () => object>)[`swagger_${name}`]!(),
       );
     }
-    await app.register(swaggerUi, {
-      routePrefix: '/swagger-ui',
-      ...({ decorator: 'swagger_openapi' } as object),
-      theme: { title: 'Trunkline API' },
-      logo: { type: 'image/svg+xml', content: Buffer.from(LOGO) },
+    // The reader asks for `swagger()` and knows no other name: it gets a scope where that is the whole document.
+    await app.register(async (scope) => {
+      scope.decorate('swagger', (scope as unknown as Record<string, FastifyInstance['swagger']>)['swagger_openapi']!);
+      await scope.register(swaggerUi, {
+        routePrefix: '/swagger-ui',
+        theme: { title: 'Trunkline API' },
+        logo: { type: 'image/svg+xml', content: Buffer.from(LOGO) },
+      });
     });
   },
   { name: 'trunkline-api-documents' },

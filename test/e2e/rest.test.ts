@@ -140,6 +140,8 @@ describe('the REST door', () => {
       Object.keys((await gateway.call('GET', '/api-docs/public.json')).body.paths).some((p) => p.includes('/admin/')),
     ).toBe(false);
     expect((await gateway.call('GET', '/swagger-ui')).status).toBeLessThan(400);
+    // What the page itself asks for: without it a person sees an error where the API should be.
+    expect(Object.keys((await gateway.call('GET', '/swagger-ui/json')).body.paths)).toContain('/api/v1/make-call');
   });
 
   it('is healthy, and says what is missing', async () => {
