@@ -143,6 +143,36 @@ describe('the session log', () => {
     });
   });
 
+  it('stores what a model makes up, however long or broken its words are', async () => {
+    const session = await seedSession(test.database);
+    const word = `\u0000\ud800${'x'.repeat(500)}`;
+    const result = await log.append(session.id, 1, [
+      { eventId: newId(), type: 'IntentIdentified', at: new Date(), payload: { intent: word } },
+      { eventId: newId(), type: 'OutcomeRecorded', at: new Date(), payload: { outcome: word, note: null } },
+      {
+        eventId: newId(),
+        type: 'ToolCallStarted',
+        at: new Date(),
+        payload: {
+          toolCall: {
+            id: newId(),
+            modelCallId: word,
+            name: word,
+            arguments: { word },
+            result: null,
+            status: 'RUNNING',
+            startedAtMs: 0,
+            durationMs: null,
+            turnIndex: null,
+          },
+        },
+      },
+    ]);
+    expect(result).toMatchObject({ outcome: 'stored', stored: 3 });
+    const em = test.database.em({ all: true });
+    expect((await em.findOneOrFail(VoiceSession, { id: session.id })).intent).toHaveLength(100);
+  });
+
   it('waits out a database outage and then writes everything, in order', async () => {
     const { id } = await seedSession(test.database);
     let outage = true;

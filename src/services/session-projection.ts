@@ -53,15 +53,15 @@ const PROJECTORS: { [T in SessionEventType]: Projector<T> } = {
   TurnCompleted: nothing,
   ToolCallStarted: nothing,
   ToolCallCompleted: nothing,
-  IntentIdentified: (c, p) => void c.session.set('intent', p.intent),
+  IntentIdentified: (c, p) => void c.session.set('intent', fit(p.intent)),
   ConcernRaised: nothing,
   SessionEscalated: (c) => {
     c.session.set('escalated', true);
     c.call.set('escalated', true);
   },
   OutcomeRecorded: (c, p) => {
-    c.session.set('outcome', p.outcome);
-    c.call.set('outcome', p.outcome);
+    c.session.set('outcome', fit(p.outcome));
+    c.call.set('outcome', fit(p.outcome));
   },
   DtmfReceived: nothing,
   ModelReconnected: nothing,
@@ -164,8 +164,8 @@ async function upsertTool(em: EntityManager, session: SessionRow, tool: ToolCall
       tool.id || newId(),
       session.id,
       session.tenant_id,
-      tool.modelCallId,
-      tool.name,
+      fit(tool.modelCallId),
+      fit(tool.name),
       storable(tool.arguments ?? null),
       storable(tool.result ?? null),
       tool.status,
@@ -188,3 +188,15 @@ async function countRows(em: EntityManager, session: SessionRow, changes: Change
     .set('interruption_count', Number(counts!.interruptions))
     .set('tool_call_count', Number(counts!.tools));
 }
+
+/**
+ * A word of the model as its column can hold it. A value that the database refuses would be written again and again, and
+ * nothing after it would ever be stored; the event's payload keeps the whole of it.
+ */
+function fit(word: string): string {
+  const clean = JSON.parse(storable(word)) as string;
+  return clean.slice(0, MAX_WORD).toWellFormed();
+}
+
+/** Length of the columns that hold one word of the model. */
+const MAX_WORD = 100;
