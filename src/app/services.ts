@@ -19,6 +19,7 @@ import { meteredOutbox } from '../services/metered-outbox.js';
 import { PhoneRoutes } from '../services/phone-routes.js';
 import { Prompts } from '../services/prompts.js';
 import { RuntimeConfigs } from '../services/runtime-configs.js';
+import { Scenarios } from '../services/scenarios.js';
 import { SessionsQuery } from '../services/sessions-query.js';
 import { TenantOutbox } from '../services/tenant-outbox.js';
 import { Tenants } from '../services/tenants.js';
@@ -49,6 +50,7 @@ export interface Services {
   callsQuery: CallsQuery;
   sessionsQuery: SessionsQuery;
   evaluations: Evaluations;
+  scenarios: Scenarios;
   auditQuery: AuditQuery;
   diagnosticsQuery: DiagnosticsQuery;
   webhookEndpoints: WebhookEndpoints;
@@ -131,6 +133,7 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     callsQuery: new CallsQuery(context),
     sessionsQuery: new SessionsQuery(context),
     evaluations: new Evaluations(context),
+    scenarios: new Scenarios(context),
     auditQuery: new AuditQuery(context),
     diagnosticsQuery: new DiagnosticsQuery(context),
     webhookEndpoints,

@@ -17,7 +17,7 @@ export const Scenario = defineEntity({
     intent: p.string().length(100),
     persona: p.text().nullable(),
     /** Said in order, word for word; empty: the persona improvises. */
-    callerLines: p.json<string[]>(),
+    callerLines: p.json<CallerLine[]>(),
     expectedOutcome: p.string().length(100).nullable(),
     expectedTools: p.json<string[]>(),
     mustSay: p.json<string[]>(),
@@ -29,6 +29,11 @@ export const Scenario = defineEntity({
   },
 });
 export type Scenario = InferEntity<typeof Scenario>;
+/** `audio`: a recording of the line, base64 of µ-law at 8 kHz; null: a realtime session speaks it. */
+export interface CallerLine {
+  text: string;
+  audio: string | null;
+}
 
 export const SyntheticRun = defineEntity({
   name: 'SyntheticRun',
@@ -63,17 +68,23 @@ export const SyntheticCall = defineEntity({
     scenarioId: () => p.manyToOne(Scenario).mapToPk().fieldName('scenario_id'),
     callId: p.uuid().nullable().index(),
     status: p.enum(SYNTHETIC_CALL_STATUSES).$type<(typeof SYNTHETIC_CALL_STATUSES)[number]>().default('QUEUED'),
-    /** One entry per expectation: `{ check, passed, detail, turnIndex }`. */
+    /** One entry per expectation, in the order in which they are read. */
     checks: p.json<SyntheticCheck[]>().onCreate(() => []),
     ...timestamps(),
   },
 });
 export type SyntheticCall = InferEntity<typeof SyntheticCall>;
 export interface SyntheticCheck {
+  /** `answered`, `intent`, `outcome`, `tool:look_up`, `must_say:…` */
   check: string;
   passed: boolean;
+  /** What was found, in one sentence; for a failure, why. */
   detail: string;
+  /** The turn that shows it; null when none does. */
   turnIndex: number | null;
+  turnId: string | null;
+  /** `exact`, or the text model that decided what words alone could not. */
+  judge: string;
 }
 
 /** A named approval of one version: security, behaviour, operations, rollout, or the tenant's own names. */

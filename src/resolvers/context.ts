@@ -13,6 +13,7 @@ import type { MakeCall } from '../services/make-call.js';
 import type { PhoneRoutes } from '../services/phone-routes.js';
 import type { Prompts } from '../services/prompts.js';
 import type { RuntimeConfigs } from '../services/runtime-configs.js';
+import type { Scenarios } from '../services/scenarios.js';
 import type { SessionsQuery } from '../services/sessions-query.js';
 import type { Tenants } from '../services/tenants.js';
 import type { TestNumbers } from '../services/test-numbers.js';
@@ -37,6 +38,7 @@ export interface GraphqlServices {
   callsQuery: CallsQuery;
   sessionsQuery: SessionsQuery;
   evaluations: Evaluations;
+  scenarios: Scenarios;
   auditQuery: AuditQuery;
   diagnosticsQuery: DiagnosticsQuery;
   feeds: SessionFeeds;

@@ -9,6 +9,7 @@ import { PhoneRouteResolver } from './phone-route/phone-route.resolver.js';
 import { PromptResolver } from './prompt/prompt.resolver.js';
 import { SESSION_EVENT_CLASSES } from './session/session-event.type.js';
 import { ActiveSessionsResolver, SessionEndedResolver, VoiceSessionResolver } from './session/session.resolver.js';
+import { ScenarioResolver } from './synthetic/scenario.resolver.js';
 import { TenantResolver, TenantSettingsResolver } from './tenant/tenant.resolver.js';
 import { ViewerResolver } from './viewer/viewer.resolver.js';
 
@@ -26,6 +27,7 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   ActiveSessionsResolver,
   SessionEndedResolver,
   EvaluationResolver,
+  ScenarioResolver,
   OperationsResolver,
 ];
 

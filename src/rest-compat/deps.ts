@@ -19,6 +19,7 @@ import type { Evaluations } from '../services/evaluations.js';
 import type { PhoneRoutes } from '../services/phone-routes.js';
 import type { Prompts } from '../services/prompts.js';
 import type { RuntimeConfigs } from '../services/runtime-configs.js';
+import type { Scenarios } from '../services/scenarios.js';
 import type { SessionsQuery } from '../services/sessions-query.js';
 import type { Tenants } from '../services/tenants.js';
 import type { TestNumbers } from '../services/test-numbers.js';
@@ -48,6 +49,7 @@ export interface RestServices {
   callsQuery: CallsQuery;
   sessionsQuery: SessionsQuery;
   evaluations: Evaluations;
+  scenarios: Scenarios;
   auditQuery: AuditQuery;
   diagnosticsQuery: DiagnosticsQuery;
   webhookEndpoints: WebhookEndpoints;

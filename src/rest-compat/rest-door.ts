@@ -6,6 +6,7 @@ import { alertRoutes } from './admin-alerts.routes.js';
 import { auditRoutes, operationRoutes, webhookRoutes } from './admin-operations.routes.js';
 import { adminSessionRoutes } from './admin-session.routes.js';
 import { credentialRoutes, runtimeConfigRoutes, tenantRoutes } from './admin-tenants.routes.js';
+import { scenarioRoutes } from './admin-synthetic.routes.js';
 import { authentication } from './auth.js';
 import { callRoutes } from './calls.routes.js';
 import type { RestApp, RestDoorOptions } from './deps.js';
@@ -29,6 +30,7 @@ const ADMIN_ROUTES = [
   agentRoutes,
   promptRoutes,
   phoneRouteRoutes,
+  scenarioRoutes,
   webhookRoutes,
   operationRoutes,
   auditRoutes,

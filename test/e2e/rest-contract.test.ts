@@ -205,6 +205,63 @@ describe('the admin API', () => {
     await admin('DELETE', `/phone-routes/${route.id}`);
   });
 
+  it('keeps scenarios, and names every field of one that is wrong', async () => {
+    const wrong = await admin('POST', '/scenarios', {
+      agent_id: acme.agent.id,
+      name: '',
+      intent: 'order_status',
+      expected_tools: ['look_up', 'look_up'],
+      must_say: [''],
+      caller_lines: [{ text: 'Hello', audio: 'not base64' }],
+    });
+    expect(wrong.body.details.map((d: any) => d.path)).toEqual([
+      'name',
+      'caller_lines[0].audio',
+      'must_say[0]',
+      'expected_tools',
+    ]);
+    const nobody = await admin('POST', '/scenarios', { agent_id: acme.agent.id, name: 'Mute', intent: 'none' });
+    expect(nobody.body.details.map((d: any) => d.path)).toEqual(['persona']);
+    const recording = Buffer.alloc(1_600, 0xff).toString('base64');
+    const { body: scenario } = await admin('POST', '/scenarios', {
+      agent_id: acme.agent.id,
+      name: 'Asks for an order',
+      intent: 'order_status',
+      caller_lines: [{ text: 'Where is it?', audio: recording }, { text: 'Bye.' }],
+      must_say: ['on its way'],
+    });
+    expect(scenario).toMatchObject({
+      tenant_id: 'acme',
+      caller_lines: [
+        { text: 'Where is it?', recorded_ms: 200 },
+        { text: 'Bye.', recorded_ms: null },
+      ],
+      escalation_path: null,
+      active: true,
+    });
+    const again = { agent_id: acme.agent.id, name: 'Asks for an order', intent: 'x', persona: 'Ann' };
+    expect((await admin('POST', '/scenarios', again)).status).toBe(409);
+    const change = { caller_lines: [{ text: 'Bye.' }, { text: 'Where is it?' }], must_say: null, active: false };
+    expect((await admin('PATCH', `/scenarios/${scenario.id}`, change)).body).toMatchObject({
+      intent: 'order_status',
+      caller_lines: [{ recorded_ms: null }, { recorded_ms: 200 }],
+      must_say: [],
+      active: false,
+    });
+    expect((await admin('GET', `/scenarios/${scenario.id}`)).body.name).toBe('Asks for an order');
+    expect((await admin('GET', `/scenarios?agent_id=${acme.agent.id}`)).body.total).toBe(1);
+    expect((await admin('GET', `/scenarios?agent_id=${globex.agent.id}`)).body.total).toBe(0);
+    await admin('DELETE', `/scenarios/${scenario.id}`);
+    expect((await admin('GET', `/scenarios/${scenario.id}`)).status).toBe(404);
+    const { body: trail } = await admin('GET', `/audit-log?tenant_id=acme&action=scenario.`);
+    expect(trail.data.map((entry: any) => entry.action)).toEqual([
+      'scenario.removed',
+      'scenario.updated',
+      'scenario.created',
+    ]);
+    expect(JSON.stringify(trail.data)).not.toContain(recording);
+  });
+
   it('keeps webhooks, diagnostics, requests for access and the audit log', async () => {
     const { body: endpoint } = await admin('POST', '/webhook-endpoints', {
       tenant_id: 'globex',
