@@ -3,13 +3,15 @@ import { AuditEntry, Call, TenantEvent, TwilioCredential } from '../src/entities
 import { open } from '../src/lib/crypto.js';
 import { encodeCursor } from '../src/lib/cursor.js';
 import { AppError, type ErrorCode } from '../src/lib/errors.js';
-import { AgentVersions, type PublishGuard } from '../src/services/agent-versions.js';
+import { AgentVersions } from '../src/services/agent-versions.js';
 import { Agents } from '../src/services/agents.js';
 import { ApiKeys } from '../src/services/api-keys.js';
 import { AuditQuery } from '../src/services/audit-query.js';
 import { CallsQuery } from '../src/services/calls-query.js';
 import { CarrierAccounts } from '../src/services/carrier-accounts.js';
+import { Clearance } from '../src/services/clearance.js';
 import type { ServiceContext } from '../src/services/context.js';
+import { Diagnostics } from '../src/services/diagnostics.js';
 import { Evaluations } from '../src/services/evaluations.js';
 import { PhoneRoutes } from '../src/services/phone-routes.js';
 import { Prompts } from '../src/services/prompts.js';
@@ -47,7 +49,8 @@ describe('the control plane', () => {
   let test: TestDatabase;
   let ctx: ServiceContext;
   let failing: { path: string; message: string }[] = [];
-  const guard: PublishGuard = { failing: async () => [...failing] };
+  const agentVersions = () =>
+    new AgentVersions(ctx, new Clearance(ctx, { failing: async () => [...failing] }, new Diagnostics(ctx)));
   beforeAll(async () => {
     test = await openTestDatabase();
     ctx = testContext(test.database);
@@ -257,7 +260,7 @@ describe('the control plane', () => {
 
     it('hold the whole contract, and name every field that is wrong', async () => {
       const agent = await new Agents(ctx).create(admin, { tenantId: 'acme', key: 'orders' });
-      const versions = new AgentVersions(ctx, guard);
+      const versions = agentVersions();
       const version = await versions.create(admin, { agentId: agent.id, ...contract });
       expect(version).toMatchObject({ number: 1, status: 'DRAFT', maxDurationSeconds: 600 });
       expect((await versions.get(admin, version.id)).clearedAt).toBeNull();
@@ -292,7 +295,7 @@ describe('the control plane', () => {
 
     it('change while they are drafts, keep their tools’ secrets, and never after', async () => {
       const agent = await new Agents(ctx).create(admin, { tenantId: 'acme', key: 'drafts' });
-      const versions = new AgentVersions(ctx, guard);
+      const versions = agentVersions();
       const { id, tools } = await versions.create(admin, { agentId: agent.id, ...contract });
       const [{ secret: _secret, ...tool }] = contract.tools as [(typeof contract.tools)[0]];
       const updated = await versions.update(admin, id, { greeting: 'Hi', tools: [{ ...tool, timeoutMs: 2_000 }] });
@@ -307,7 +310,7 @@ describe('the control plane', () => {
 
     it('are published when the gates hold, or by force with a reason, and retire the one before', async () => {
       const agent = await new Agents(ctx).create(admin, { tenantId: 'acme', key: 'gated' });
-      const versions = new AgentVersions(ctx, guard);
+      const versions = agentVersions();
       const one = await versions.create(admin, { agentId: agent.id, ...contract });
       const two = await versions.create(admin, {
         agentId: agent.id,
@@ -331,7 +334,11 @@ describe('the control plane', () => {
       const trail: string[] = [];
       for await (const entry of new AuditQuery(ctx).export(admin, { action: 'agent_version.', subjectId: two.id }))
         trail.push(`${entry.action} ${entry.reason}`);
-      expect(trail).toEqual(['agent_version.forced demo day', 'agent_version.created null']);
+      expect(trail).toEqual([
+        'agent_version.published demo day',
+        'agent_version.forced demo day',
+        'agent_version.created null',
+      ]);
     });
   });
 

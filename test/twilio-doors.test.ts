@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  AgentVersion,
   Call,
   CallbackTask,
   Diagnostic,
@@ -159,6 +160,7 @@ describe('a caller whom no agent can answer', () => {
     const raw = await seedCallTenant(test, 'unproven');
     const draft = await seedDraft(test, raw);
     const em = all();
+    await em.nativeUpdate(AgentVersion, { id: raw.version.id }, { clearedAt: null });
     await em.nativeUpdate(PhoneRoute, { id: raw.route.id }, { agentVersionId: draft.id });
     expect((await twilio.post(INCOMING, form(raw.route.number))).body).toContain('<Say>');
   });

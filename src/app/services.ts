@@ -6,15 +6,18 @@ import { TopicBus } from '../pubsub/topics.js';
 import { AccessRequests } from '../services/access-requests.js';
 import { SignedAdminSessions } from '../services/admin-sessions.js';
 import { Agents } from '../services/agents.js';
-import { AgentVersions, openPublishGuard } from '../services/agent-versions.js';
+import { AgentVersions } from '../services/agent-versions.js';
 import { ApiKeys } from '../services/api-keys.js';
 import { AuditQuery } from '../services/audit-query.js';
+import { Approvals } from '../services/approvals.js';
 import type { CallGate } from '../services/call-gate.js';
 import { createCallServices, type CallServices } from '../services/call-services.js';
 import { CallsQuery } from '../services/calls-query.js';
+import { Clearance } from '../services/clearance.js';
 import { DEFAULT_TIMING, type ServiceContext, type ServiceTiming } from '../services/context.js';
 import { DiagnosticsQuery } from '../services/diagnostics-query.js';
 import { Evaluations } from '../services/evaluations.js';
+import { LaunchGates } from '../services/launch-gates.js';
 import { meteredOutbox } from '../services/metered-outbox.js';
 import { PhoneRoutes } from '../services/phone-routes.js';
 import { Prompts } from '../services/prompts.js';
@@ -46,6 +49,10 @@ export interface Services {
   prompts: Prompts;
   agents: Agents;
   agentVersions: AgentVersions;
+  /** Whatever gives a version traffic asks its `requireCleared`. */
+  clearance: Clearance;
+  launchGates: LaunchGates;
+  approvals: Approvals;
   phoneRoutes: PhoneRoutes;
   callsQuery: CallsQuery;
   sessionsQuery: SessionsQuery;
@@ -98,8 +105,11 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     http: infrastructure.http,
     textModel: infrastructure.textModel,
     gate: options.gate,
+    modelProvider: infrastructure.realtime?.provider ?? null,
     onRecorderHealth: options.onRecorderHealth,
   });
+  const launchGates = new LaunchGates(context);
+  const clearance = new Clearance(context, launchGates, calls.diagnostics);
   const webhookEndpoints = new WebhookEndpoints(context);
   const adminSessions =
     config.adminPasswordSha256 === null
@@ -128,7 +138,10 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     accessRequests: new AccessRequests(context),
     prompts: new Prompts(context),
     agents: new Agents(context),
-    agentVersions: new AgentVersions(context, openPublishGuard),
+    agentVersions: new AgentVersions(context, clearance),
+    clearance,
+    launchGates,
+    approvals: new Approvals(context),
     phoneRoutes: new PhoneRoutes(context, infrastructure.carrier, calls.accounts),
     callsQuery: new CallsQuery(context),
     sessionsQuery: new SessionsQuery(context),

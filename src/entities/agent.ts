@@ -89,6 +89,8 @@ export const AgentVersion = defineEntity({
     fallback: p.json<CallFallback | null>().nullable(),
     consentLine: p.text().nullable(),
     maxDurationSeconds: p.integer().nullable(),
+    /** When the contract last became another one: what was proven and approved before is about something else. */
+    contractChangedAt: p.datetime().onCreate(() => new Date()),
     /** When the gates last held or it was forced; null: not cleared for customers. */
     clearedAt: p.datetime().nullable(),
     clearedBy: p.string().length(200).nullable(),

@@ -17,7 +17,7 @@ export interface MediaSessions {
   /**
    * Verifies the stream token (bound to the call, unused, 60 s), claims the session for this process (the owner
    * generation rises; a second live stream is refused unless the token came from the resume route) and loads the plan.
-   * Throws AppError UNAUTHENTICATED, CONFLICT, NOT_FOUND or CALL_NOT_ACTIVE: the door closes the socket.
+   * Throws AppError UNAUTHENTICATED, CONFLICT, NOT_FOUND, NOT_CLEARED or CALL_NOT_ACTIVE: the door closes the socket.
    */
   claim(start: StreamStart): Promise<ClaimedSession>;
 }

@@ -4,6 +4,7 @@ import { buildSchemaSync, type NonEmptyArray } from 'type-graphql';
 import { AgentResolver, AgentVersionResolver } from './agent/agent.resolver.js';
 import { CallResolver } from './call/call.resolver.js';
 import { EvaluationResolver } from './evaluation/evaluation.resolver.js';
+import { LaunchResolver } from './launch/launch.resolver.js';
 import { OperationsResolver } from './operations/operations.resolver.js';
 import { PhoneRouteResolver } from './phone-route/phone-route.resolver.js';
 import { PromptResolver } from './prompt/prompt.resolver.js';
@@ -21,6 +22,7 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   PromptResolver,
   AgentResolver,
   AgentVersionResolver,
+  LaunchResolver,
   PhoneRouteResolver,
   CallResolver,
   VoiceSessionResolver,

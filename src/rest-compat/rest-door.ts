@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { accessRequestRoutes } from './access-requests.routes.js';
 import { agentRoutes, phoneRouteRoutes, promptRoutes } from './admin-agents.routes.js';
 import { alertRoutes } from './admin-alerts.routes.js';
+import { launchRoutes } from './admin-launch.routes.js';
 import { auditRoutes, operationRoutes, webhookRoutes } from './admin-operations.routes.js';
 import { adminSessionRoutes } from './admin-session.routes.js';
 import { credentialRoutes, runtimeConfigRoutes, tenantRoutes } from './admin-tenants.routes.js';
@@ -29,6 +30,7 @@ const ADMIN_ROUTES = [
   credentialRoutes,
   agentRoutes,
   promptRoutes,
+  launchRoutes,
   phoneRouteRoutes,
   scenarioRoutes,
   webhookRoutes,

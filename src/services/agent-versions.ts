@@ -1,4 +1,4 @@
-import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
+import type { EntityManager } from '@mikro-orm/postgresql';
 import { Agent, AgentVersion, Prompt, RolloutHistory, RolloutPolicy } from '../entities/index.js';
 import { AppError, notFound, type FieldIssue } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
@@ -11,9 +11,12 @@ import {
   type AgentContract,
   type AgentContractInput,
 } from './agent-contract.js';
-import { Checks, knownId } from './checks.js';
+import { Checks } from './checks.js';
+import type { Clearance, ClearanceRequest } from './clearance.js';
 import type { ServiceContext } from './context.js';
 import { resolvePrompt } from './prompts.js';
+import { nothingToAnnounce } from './session-end.js';
+import { lockedAgent, versionOf } from './version-rows.js';
 import { actorOf, emFor, requireAdmin, requireScope, type Viewer } from './viewer.js';
 import { inTransaction, snapshot } from './writes.js';
 
@@ -23,24 +26,10 @@ export interface NewAgentVersion extends AgentContractInput {
   fromVersionId?: string | null;
 }
 
-/** The launch gates. What fails is named, so that the client sees what is missing. */
-export interface PublishGuard {
-  /** Empty: the version may take customers. Runs in the transaction that publishes. */
-  failing(em: EntityManager, version: AgentVersion): Promise<FieldIssue[]>;
-}
-/** For installations and tests without gates. */
-export const openPublishGuard: PublishGuard = { failing: async () => [] };
-
-/** Told after a version was published in spite of failing gates. */
-export interface ForcedPublishListener {
-  forced(version: AgentVersion, failing: FieldIssue[], reason: string): Promise<void>;
-}
-
 export class AgentVersions {
   constructor(
     private readonly ctx: ServiceContext,
-    private readonly guard: PublishGuard,
-    private readonly listener: ForcedPublishListener | null = null,
+    private readonly clearance: Clearance,
   ) {}
 
   /** A new DRAFT with the next number. Throws VALIDATION_FAILED naming every wrong field, NOT_FOUND. */
@@ -78,7 +67,11 @@ export class AgentVersions {
       if (version.status !== 'DRAFT')
         throw new AppError('CONFLICT', `A ${version.status} version is immutable; create a new one from it`);
       const before = snapshot(version);
-      em.assign(version, await this.checked(em, version.tenantId, input, contractOf(version)));
+      const current = contractOf(version);
+      const next = await this.checked(em, version.tenantId, input, current);
+      em.assign(version, next);
+      // The clock of `created_at`: evidence is compared with it.
+      if (proven(next) !== proven(current)) version.contractChangedAt = new Date();
       await em.flush();
       audit(em, viewer, {
         tenantId: version.tenantId,
@@ -96,31 +89,18 @@ export class AgentVersions {
    * Gives all customer traffic of the agent to this version. Throws LAUNCH_GATES_FAILED while a gate fails, unless
    * `force` with a reason; UNPROCESSABLE when it has no prompt that can be resolved. Safe to repeat.
    */
-  async publish(
-    viewer: Viewer,
-    id: string,
-    { force = false, reason = null }: { force?: boolean; reason?: string | null } = {},
-  ): Promise<AgentVersion> {
+  async publish(viewer: Viewer, id: string, request: ClearanceRequest = {}): Promise<AgentVersion> {
     requireAdmin(viewer);
-    const checks = new Checks();
-    const why = checks.optionalText('reason', reason, { max: 2_000 });
-    if (force && why === null) checks.fail('reason', 'is needed with force: it goes on the audit log');
-    checks.done();
-    const { version, failing } = await inTransaction(this.ctx, viewer, async (em) => {
+    const { version, announce } = await inTransaction(this.ctx, viewer, async (em) => {
       const agent = await lockedAgent(em, (await versionOf(em, id)).agentId);
       const row = await versionOf(em, id, true);
-      if (agent.publishedVersionId === row.id && row.status === 'PUBLISHED') return { version: row, failing: [] };
-      await pinPrompt(em, row);
-      const gates = await this.guard.failing(em, row);
-      if (row.rolledBackAt != null) gates.push({ path: 'rolledBack', message: 'this version was rolled back before' });
-      if (gates.length > 0 && !force)
-        throw new AppError('LAUNCH_GATES_FAILED', `Launch gates fail: ${gates.map((gate) => gate.path).join(', ')}`, {
-          details: gates,
-        });
-      await this.goLive(em, viewer, agent, row, { forced: gates.length > 0, reason: why, gates });
-      return { version: row, failing: gates };
+      if (agent.publishedVersionId === row.id && row.status === 'PUBLISHED')
+        return { version: row, announce: nothingToAnnounce };
+      const granted = await this.clearance.requireCleared(em, viewer, row, request);
+      await this.goLive(em, viewer, agent, row, granted);
+      return { version: row, announce: granted.announce };
     });
-    if (failing.length > 0) await this.listener?.forced(version, failing, why!);
+    await announce();
     return version;
   }
 
@@ -167,9 +147,10 @@ export class AgentVersions {
     viewer: Viewer,
     agent: Agent,
     version: AgentVersion,
-    how: { forced: boolean; reason: string | null; gates: FieldIssue[] },
+    { failing, reason }: { failing: FieldIssue[]; reason: string | null },
   ): Promise<void> {
     const now = this.ctx.clock.now();
+    const forced = failing.length > 0;
     const before = snapshot(version);
     const previousId = agent.publishedVersionId ?? null;
     if (previousId !== null && previousId !== version.id)
@@ -178,67 +159,30 @@ export class AgentVersions {
     const policy = await em.findOne(RolloutPolicy, { agentId: agent.id });
     if (policy?.candidateVersionId === version.id)
       em.assign(policy, { candidateVersionId: null, percentage: 0, startedAt: null, updatedBy: actorOf(viewer) });
-    em.assign(version, {
-      status: 'PUBLISHED',
-      publishedAt: now,
-      clearedAt: now,
-      clearedBy: actorOf(viewer),
-      forcedReason: how.forced ? how.reason : null,
-    });
+    em.assign(version, { status: 'PUBLISHED', publishedAt: now });
     agent.publishedVersionId = version.id;
     em.create(RolloutHistory, {
       tenantId: agent.tenantId,
       agentId: agent.id,
-      action: how.forced ? 'FORCED' : 'PUBLISHED',
+      action: forced ? 'FORCED' : 'PUBLISHED',
       fromVersionId: previousId,
       toVersionId: version.id,
       percentage: 100,
-      reason: how.reason,
-      evidence: how.forced ? { failing: how.gates } : null,
+      reason,
+      evidence: forced ? { failing } : null,
       by: actorOf(viewer),
     });
     await em.flush();
     audit(em, viewer, {
       tenantId: agent.tenantId,
-      action: how.forced ? 'agent_version.forced' : 'agent_version.published',
+      action: 'agent_version.published',
       subjectType: 'agent_version',
       subjectId: version.id,
       before,
-      after: how.forced ? { ...snapshot(version), failingGates: how.gates } : snapshot(version),
-      reason: how.reason,
+      after: snapshot(version),
+      reason,
     });
   }
-}
-
-/**
- * A version that leaves DRAFT speaks one certain prompt for ever: the published revision is written into it. Throws
- * UNPROCESSABLE when there is none.
- */
-export async function pinPrompt(em: EntityManager, version: AgentVersion): Promise<void> {
-  if (version.promptKey == null || version.promptRevision != null) return;
-  const revision = await resolvePrompt(em, version.tenantId, version.promptKey, null);
-  if (revision === null)
-    throw new AppError('UNPROCESSABLE', `The prompt ${version.promptKey} has no published revision`, {
-      details: [{ path: 'promptKey', message: 'has no published revision' }],
-    });
-  version.promptRevision = revision.number;
-}
-
-/** Numbers and traffic of one agent change one at a time. */
-async function lockedAgent(em: EntityManager, id: string): Promise<Agent> {
-  const agent = await em.findOne(Agent, { id: knownId('agent', id) }, { lockMode: LockMode.PESSIMISTIC_WRITE });
-  if (agent === null) throw notFound('agent');
-  return agent;
-}
-
-async function versionOf(em: EntityManager, id: string, lock = false): Promise<AgentVersion> {
-  const version = await em.findOne(
-    AgentVersion,
-    { id: knownId('agent version', id) },
-    lock ? { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true } : {},
-  );
-  if (version === null) throw notFound('agent version');
-  return version;
 }
 
 function contractOf(version: AgentVersion): AgentContract {
@@ -247,6 +191,9 @@ function contractOf(version: AgentVersion): AgentContract {
     names.map((name) => [name, version[name] ?? EMPTY_CONTRACT[name]]),
   ) as unknown as AgentContract;
 }
+
+/** What evidence is about: all but the note. */
+const proven = (contract: AgentContract): string => JSON.stringify({ ...contract, note: null });
 
 /** For people: without sealed secrets, which differ even when the secret is the same. */
 function readable(version: AgentVersion) {

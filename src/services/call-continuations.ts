@@ -1,12 +1,13 @@
 import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
-import { AgentVersion, Call, VoiceSession } from '../entities/index.js';
+import { Call, VoiceSession } from '../entities/index.js';
 import { isUuid } from '../lib/ids.js';
 import { LAST_RESORT, TRANSFER_FAILED_MESSAGE, type CallAnswer } from './call-answers.js';
 import type { CallGate } from './call-gate.js';
 import { lockCall, type CallProgress } from './call-progress.js';
-import { loadCallSetting } from './call-setting.js';
+import { loadCallSetting, versionOfCall } from './call-setting.js';
 import { isTerminal } from './call-states.js';
 import { mayReport, type CarrierIdentity } from './carrier-identity.js';
+import { mayTalk } from './clearance.js';
 import type { ServiceContext } from './context.js';
 import type { DiagnosticSink } from './diagnostics.js';
 import type { Fallbacks } from './fallbacks.js';
@@ -63,7 +64,11 @@ export class CallContinuations {
         return { kind: 'answer', answer: { kind: 'hang-up' }, announce };
       if (!this.services.gate.modelConfigured())
         return { kind: 'fallback', call, why: 'model_not_configured', announce };
-      const session = existing ?? (await this.open(em, call));
+      const version = await versionOfCall(em, call);
+      if (!(await mayTalk(em, call, version, { begun: existing !== null })))
+        return { kind: 'fallback', call, why: 'version_not_cleared', announce };
+      const config = await loadRuntimeConfig(em, call.tenantId);
+      const session = existing ?? (await openSession(em, this.context, call, version, config));
       return { kind: 'answer', answer: connectAnswer(this.context, call, session, 'initial'), announce };
     });
   }
@@ -79,6 +84,8 @@ export class CallContinuations {
       if (session === null) return { kind: 'fallback', call, why: 'no_session', announce };
       if (session.status === 'FAILED') return { kind: 'fallback', call, why: 'the agent could not go on', announce };
       if (session.status !== 'ACTIVE') return { kind: 'answer', answer: { kind: 'hang-up' }, announce };
+      if (!(await mayTalk(em, call, await versionOfCall(em, call), { begun: true })))
+        return { kind: 'fallback', call, why: 'version_not_cleared', announce };
       const now = this.context.clock.now();
       const recent = session.resumeTimes.filter((at) => at > now.getTime() - RESUME_WINDOW_MS);
       if (recent.length >= RESUMES_PER_WINDOW) {
@@ -153,11 +160,6 @@ export class CallContinuations {
     const { call, why } = decision;
     const setting = await loadCallSetting(this.context.database.em({ tenantId: call.tenantId }), call);
     return { kind: 'fallback', fallback: await this.services.fallbacks.prepare(call, setting, why) };
-  }
-
-  private async open(em: EntityManager, call: Call): Promise<VoiceSession> {
-    const version = call.agentVersionId == null ? null : await em.findOne(AgentVersion, { id: call.agentVersionId });
-    return openSession(em, this.context, call, version, await loadRuntimeConfig(em, call.tenantId));
   }
 
   private async find({ callId, callSid }: KnownCall): Promise<Call | null> {

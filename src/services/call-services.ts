@@ -9,6 +9,7 @@ import { CallProgress } from './call-progress.js';
 import { CallStatusCallbacks } from './call-status.js';
 import { RecordedWishes, type CallbackDesk, type DoNotCallList } from './caller-wishes.js';
 import { CarrierAccounts } from './carrier-accounts.js';
+import { clearedOnly } from './clearance.js';
 import type { ServiceContext } from './context.js';
 import { Diagnostics, type DiagnosticSink } from './diagnostics.js';
 import type { DialCheck } from './dial-plan.js';
@@ -66,7 +67,8 @@ export interface CallServices {
 }
 
 export function createCallServices(context: ServiceContext, ports: CallPorts): CallServices {
-  const { carrier, gate, picker = publishedVersion } = ports;
+  const { carrier, gate } = ports;
+  const picker = clearedOnly(ports.picker ?? publishedVersion);
   const wishes = new RecordedWishes(context);
   const desk = ports.callbackDesk ?? wishes;
   const doNotCall = ports.doNotCall ?? wishes;

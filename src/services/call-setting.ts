@@ -14,15 +14,20 @@ export interface CallSetting {
 
 export async function loadCallSetting(em: EntityManager, call: Call): Promise<CallSetting> {
   const tenant = await em.findOneOrFail(Tenant, { id: call.tenantId });
-  const version =
-    call.agentVersionId == null
-      ? null
-      : await em.findOne(AgentVersion, { id: call.agentVersionId, tenantId: call.tenantId });
+  const version = await versionOfCall(em, call);
   const route =
     call.phoneRouteId == null ? null : await em.findOne(PhoneRoute, { id: call.phoneRouteId, tenantId: call.tenantId });
   const agent = call.agentId == null ? null : await em.findOne(Agent, { id: call.agentId, tenantId: call.tenantId });
   const config = await loadRuntimeConfig(em, call.tenantId);
   return { tenant, agent, version, route, config, telephony: telephonyOf(config) };
+}
+
+/** Null: no version took this call. */
+export async function versionOfCall(
+  em: EntityManager,
+  { agentVersionId, tenantId }: Pick<Call, 'agentVersionId' | 'tenantId'>,
+): Promise<AgentVersion | null> {
+  return agentVersionId == null ? null : em.findOne(AgentVersion, { id: agentVersionId, tenantId });
 }
 
 /** The tenant's own number in a call: what a transfer shows as caller id. */

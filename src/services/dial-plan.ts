@@ -1,9 +1,10 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { Agent, AgentVersion, PhoneRoute, Tenant, TestNumber } from '../entities/index.js';
+import { Agent, AgentVersion, PhoneRoute, Tenant } from '../entities/index.js';
 import { AppError, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
 import type { CarrierAccount } from '../ports/carrier.js';
 import type { CarrierAccounts } from './carrier-accounts.js';
+import { CLEARED, isCleared, isTestNumber } from './clearance.js';
 import { loadRuntimeConfig, telephonyOf, type Telephony } from './telephony.js';
 import type { VersionPicker } from './version-picker.js';
 
@@ -82,17 +83,25 @@ async function agentOf(
 ): Promise<{ agent: Agent; version: AgentVersion }> {
   const agent = request.agentKey === null ? null : await em.findOne(Agent, { tenantId, key: request.agentKey });
   if (request.agentKey !== null && agent === null) throw notFound('agent');
-  const pinned = request.agentVersionId ?? (request.agentKey === null ? (route.agentVersionId ?? null) : null);
-  if (pinned !== null) return pinnedVersion(em, tenantId, pinned, agent, request.to);
+  if (request.agentVersionId !== null) return namedVersion(em, tenantId, request.agentVersionId, agent, request.to);
   const chosen = agent ?? (await em.findOneOrFail(Agent, { id: route.agentId, tenantId }));
-  const version = await picker.pick(em, chosen, request.to);
+  const version =
+    (agent === null ? await pinnedVersion(em, route) : null) ?? (await picker.pick(em, chosen, request.to));
   if (version === null)
     throw new AppError('UNPROCESSABLE', 'This agent has no published version; publish one or name agent_version_id');
   return { agent: chosen, version };
 }
 
+/** The version that a route is pinned to, as long as it is cleared for customers; else null, and the rollout decides. */
+export async function pinnedVersion(
+  em: EntityManager,
+  { agentVersionId, tenantId }: Pick<PhoneRoute, 'agentVersionId' | 'tenantId'>,
+): Promise<AgentVersion | null> {
+  return agentVersionId == null ? null : em.findOne(AgentVersion, { id: agentVersionId, tenantId, ...CLEARED });
+}
+
 /** A version named by id: one that is not cleared for customers reaches registered test numbers only. */
-async function pinnedVersion(
+async function namedVersion(
   em: EntityManager,
   tenantId: string,
   versionId: string,
@@ -101,7 +110,7 @@ async function pinnedVersion(
 ): Promise<{ agent: Agent; version: AgentVersion }> {
   const version = isUuid(versionId) ? await em.findOne(AgentVersion, { id: versionId, tenantId }) : null;
   if (version === null || (agent !== null && version.agentId !== agent.id)) throw notFound('agent version');
-  if (version.clearedAt == null && (await em.count(TestNumber, { tenantId, number: to })) === 0)
+  if (!isCleared(version) && !(await isTestNumber(em, tenantId, to)))
     throw new AppError(
       'NOT_CLEARED',
       'This agent version is not cleared for customers; it may call registered test numbers only',

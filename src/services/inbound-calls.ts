@@ -1,11 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import {
   Agent,
-  AgentVersion,
   Call,
   PhoneRoute,
   Tenant,
   VoiceSession,
+  type AgentVersion,
   type OutsideDestination,
 } from '../entities/index.js';
 import { isOpenAt } from '../lib/hours.js';
@@ -18,6 +18,7 @@ import { isTerminal } from './call-states.js';
 import { speaksFor, type CarrierIdentity } from './carrier-identity.js';
 import type { ServiceContext } from './context.js';
 import type { DiagnosticSink } from './diagnostics.js';
+import { pinnedVersion } from './dial-plan.js';
 import type { Fallbacks } from './fallbacks.js';
 import { openSession } from './session-open.js';
 import { connectAnswer } from './stream-answer.js';
@@ -135,7 +136,7 @@ export class InboundCalls {
     return { agent, version, refusal, outside: refusal === 'outside_business_hours' ? outside : null };
   }
 
-  /** A pinned version must be cleared for customers; else the rollout decides. */
+  /** The pinned version while it is cleared for customers; else the rollout decides. */
   private async versionOf(
     em: EntityManager,
     route: PhoneRoute,
@@ -144,12 +145,8 @@ export class InboundCalls {
     { from }: IncomingCall,
   ): Promise<AgentVersion | null> {
     if (agent === null) return null;
-    if (route.agentVersionId == null || agentOutside) return this.services.picker.pick(em, agent, parseE164(from));
-    return em.findOne(AgentVersion, {
-      id: route.agentVersionId,
-      tenantId: route.tenantId,
-      clearedAt: { $ne: null },
-    });
+    const pinned = agentOutside ? null : await pinnedVersion(em, route);
+    return pinned ?? this.services.picker.pick(em, agent, parseE164(from));
   }
 
   private async fallback(call: Call, { refusal, outside }: Reception): Promise<CallAnswer> {

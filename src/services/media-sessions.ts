@@ -1,12 +1,14 @@
 import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
-import { AgentVersion, VoiceSession, type Call } from '../entities/index.js';
+import { VoiceSession, type AgentVersion, type Call } from '../entities/index.js';
 import { AppError, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
 import type { CallPlan, ClaimedSession, MediaSessions, StreamStart } from '../ports/media-session.js';
 import { OwnedCall, type CallControlServices } from './call-control.js';
 import { assemblePlan } from './call-plan.js';
 import { announceCall, lockCall, type CallProgress } from './call-progress.js';
+import { versionOfCall } from './call-setting.js';
 import { isTerminal } from './call-states.js';
+import { mayTalk } from './clearance.js';
 import type { ServiceContext } from './context.js';
 import { hasLiveStream, type Announce } from './session-end.js';
 import type { SessionLog } from './session-log.js';
@@ -57,6 +59,9 @@ export class StreamClaims implements MediaSessions {
     if (call.accountSid !== start.accountSid && !call.synthetic)
       throw new AppError('UNAUTHENTICATED', 'The stream belongs to another account');
     await useToken(em, token, clock.now());
+    const version = await versionOfCall(em, call);
+    if (!(await mayTalk(em, call, version, { begun: true })))
+      throw new AppError('NOT_CLEARED', 'The agent version of this call is not cleared for customers');
     if (isTerminal(call.status) || session.status !== 'ACTIVE')
       throw new AppError('CALL_NOT_ACTIVE', 'This call is over');
     if (token.kind === 'initial' && hasLiveStream(session, clock.now(), settings.timing.ownerDeadAfterMs))
@@ -74,7 +79,6 @@ export class StreamClaims implements MediaSessions {
     const answered = await this.services.progress.apply(em, call, { status: 'IN_PROGRESS', at: clock.now() });
     if (first && !call.synthetic) await this.tellTenant(em, call, session);
     const plan = await assemblePlan(em, { call, session, streamSid: start.streamSid });
-    const version = call.agentVersionId == null ? null : await em.findOne(AgentVersion, { id: call.agentVersionId });
     const announce = async () => {
       await answered();
       await announceCall(this.context, call, session.id);

@@ -16,6 +16,7 @@ import { fallback } from './agent-contract.js';
 import { audit } from './audit-log.js';
 import type { CarrierAccounts } from './carrier-accounts.js';
 import { Checks, knownId } from './checks.js';
+import { isCleared } from './clearance.js';
 import type { ServiceContext } from './context.js';
 import { listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
 import { existingTenant } from './tenants.js';
@@ -227,7 +228,7 @@ async function pinned(em: EntityManager, agent: Agent, versionId: string | null)
   if (versionId === null) return null;
   const version = await em.findOne(AgentVersion, { id: knownId('agent version', versionId), agentId: agent.id });
   if (version === null) throw notFound('agent version');
-  if (version.clearedAt == null)
+  if (!isCleared(version))
     throw new AppError('NOT_CLEARED', 'This agent version is not cleared for customers; publish it first');
   return version.id;
 }

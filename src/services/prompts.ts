@@ -1,7 +1,7 @@
 import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
-import { Prompt, PromptRevision } from '../entities/index.js';
+import { Prompt, PromptRevision, type AgentVersion } from '../entities/index.js';
 import type { Page } from '../lib/cursor.js';
-import { notFound } from '../lib/errors.js';
+import { AppError, notFound } from '../lib/errors.js';
 import { lineDiff } from '../lib/line-diff.js';
 import { variablesIn } from '../lib/prompt-template.js';
 import { audit } from './audit-log.js';
@@ -174,6 +174,20 @@ export async function resolvePrompt(
   return prompt === null || wanted === null
     ? null
     : em.findOne(PromptRevision, { tenantId, promptId: prompt.id, number: wanted });
+}
+
+/**
+ * A version that leaves DRAFT speaks one certain prompt for ever: the published revision is written into it. Throws
+ * UNPROCESSABLE when there is none.
+ */
+export async function pinPrompt(em: EntityManager, version: AgentVersion): Promise<void> {
+  if (version.promptKey == null || version.promptRevision != null) return;
+  const revision = await resolvePrompt(em, version.tenantId, version.promptKey, null);
+  if (revision === null)
+    throw new AppError('UNPROCESSABLE', `The prompt ${version.promptKey} has no published revision`, {
+      details: [{ path: 'promptKey', message: 'has no published revision' }],
+    });
+  version.promptRevision = revision.number;
 }
 
 /** Two revisions at once must not get the same number. */

@@ -48,9 +48,13 @@ describe('GraphQL', () => {
       },
     );
     expect(version.createAgentVersion).toMatchObject({ number: 1, status: 'DRAFT', tools: [{ method: 'POST' }] });
-    await must(gateway, `mutation ($id: ID!) { publishAgentVersion(id: $id) { status } }`, {
-      id: version.createAgentVersion.id,
-    });
+    await must(
+      gateway,
+      `mutation ($id: ID!) { publishAgentVersion(id: $id, force: true, reason: "no evidence here") { status } }`,
+      {
+        id: version.createAgentVersion.id,
+      },
+    );
     await must(
       gateway,
       `mutation { createPhoneRoute(input: { tenantId: "acme", number: "+15555551234", agentKey: "desk" }) { id } }`,
@@ -62,7 +66,7 @@ describe('GraphQL', () => {
         key: 'desk',
         publishedVersion: { number: 1, status: 'PUBLISHED' },
         versions: [{ number: 1 }],
-        rolloutHistory: { edges: [{ node: { action: 'PUBLISHED' } }] },
+        rolloutHistory: { edges: [{ node: { action: 'FORCED' } }] },
       },
       phoneRoutes: { edges: [{ node: { number: '+15555551234', agent: { key: 'desk' } } }] },
       viewer: { kind: 'TENANT', tenantId: 'acme', tenant: { name: 'acme' } },
@@ -79,6 +83,7 @@ describe('GraphQL', () => {
     );
     expect(trail.auditLog.edges.map((edge: any) => edge.node.action)).toEqual([
       'agent_version.published',
+      'agent_version.forced',
       'agent_version.created',
     ]);
   });

@@ -170,7 +170,16 @@ describe('the admin API', () => {
     });
     expect(JSON.stringify(version)).not.toContain('tool-secret');
     await admin('PATCH', `/agent-versions/${version.id}`, { greeting: 'Hello' });
-    expect((await admin('POST', `/agent-versions/${version.id}/publish`)).body.status).toBe('published');
+    expect((await admin('POST', `/agent-versions/${version.id}/publish`)).body.code).toBe('LAUNCH_GATES_FAILED');
+    await admin('PUT', `/agent-versions/${version.id}/approvals/security`, { note: 'Keys are rotated.' });
+    expect((await admin('GET', `/agent-versions/${version.id}/launch-report`)).body).toMatchObject({
+      passed: false,
+      cleared_at: null,
+      approvals: [{ name: 'security', note: 'Keys are rotated.', current: true }],
+    });
+    await admin('DELETE', `/agent-versions/${version.id}/approvals/security`);
+    const force = { force: true, reason: 'A test without evidence.' };
+    expect((await admin('POST', `/agent-versions/${version.id}/publish`, force)).body.status).toBe('published');
     const { body: next } = await admin('POST', `/agents/${agent.id}/versions`, {
       from_version_id: version.id,
       greeting: 'Hi',

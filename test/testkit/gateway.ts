@@ -122,7 +122,7 @@ export async function seedCallable(
     success_signals: ['resolved', 'transferred', 'callback_created', 'no_answer', 'failed_authentication'],
     ...contract,
   });
-  await must('POST', `/agent-versions/${version.id}/publish`, {});
+  await must('POST', `/agent-versions/${version.id}/publish`, { force: true, reason: 'A test without evidence.' });
   const route = await must('POST', '/phone-routes', { tenant_id: tenantId, number, agent_key: 'front_desk' });
   const { key } = await must('POST', `/tenants/${tenantId}/api-keys`, { name: 'app' });
   gateway.carrier.numbers.set(number, {

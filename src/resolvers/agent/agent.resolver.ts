@@ -100,7 +100,9 @@ export class AgentVersionResolver {
     return services.agentVersions.update(viewer, id, input);
   }
 
-  @Mutation(() => AgentVersionType, { description: 'Refused while a launch gate fails; force needs a reason.' })
+  @Mutation(() => AgentVersionType, {
+    description: 'Refused while a launch gate fails (LAUNCH_GATES_FAILED names them); force needs a reason.',
+  })
   publishAgentVersion(
     @Arg('id', () => ID) id: string,
     @Arg('force', () => Boolean, { nullable: true, defaultValue: false }) force: boolean | null,
