@@ -103,6 +103,16 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     readiness: () => readiness(infrastructure, state),
   });
   const graphql = createGraphqlSocket({ services });
+  infrastructure.metrics.gauge(
+    'trunkline_subscribers',
+    'GraphQL subscriptions that are open.',
+    () => graphql.fanOut.seats,
+  );
+  infrastructure.metrics.gauge(
+    'trunkline_subscriber_audiences',
+    'Feeds that are read for them: subscribers of the same thing share one.',
+    () => graphql.fanOut.audiences,
+  );
   if (config.surfaces.has('runtime') || config.surfaces.has('admin')) {
     await http.register(graphqlDoor, {
       services,

@@ -266,7 +266,7 @@ describe('the live feed', () => {
   it('shows growing turns between stored ones, and drops what comes after the finished turn', async () => {
     const { feeds, log: own, topics } = feedsOver(new MemoryBus());
     const { id } = await seedSession(test.database);
-    const feed = turnsOf(feeds.follow(id, 0, { partials: true }), 0);
+    const feed = turnsOf(feeds.follow(id, 0, { partials: true }), { after: 0, partials: true });
     const t = turn(0, { final: false, text: '' });
     await own.append(id, 1, [{ eventId: newId(), type: 'TurnStarted', at: new Date(), payload: { turn: t } }]);
     expect((await feed.next()).value).toMatchObject({ seq: 1, final: false });

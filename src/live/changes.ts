@@ -77,6 +77,8 @@ export function followChanges<T, K extends Topic>(topics: TopicBus, source: Chan
     get position() {
       return wake === null || over ? null : 0;
     },
+    // Whoever could not keep up starts from what is true then.
+    mark: () => () => followChanges(topics, source),
     [Symbol.asyncIterator]: () => iterator,
   };
   return iterator;

@@ -14,6 +14,11 @@ export type FeedIterator<T = FeedItem> = AsyncIterableIterator<T, undefined, und
    * stand at the same place give the same from here on: their readers may share one of them.
    */
   readonly position: number | null;
+  /**
+   * Remembers the place after what was handed out last, between two `next()`. What it returns opens a feed that goes on
+   * from there, for a reader that cannot keep up with the others of this one.
+   */
+  mark(): () => FeedIterator<T>;
 };
 
 /**
@@ -26,6 +31,8 @@ export class ReaderQueue implements FeedIterator {
   /** It has everything that was stored at the last look: growing turns make sense to it. */
   live = false;
   private readonly items: FeedItem[] = [];
+  /** Newest seq that was handed out. */
+  private taken: number;
   private over = false;
   private failure: Error | null = null;
   private waiting: PromiseWithResolvers<IteratorResult<FeedItem, undefined>> | null = null;
@@ -35,8 +42,10 @@ export class ReaderQueue implements FeedIterator {
   constructor(
     after: number,
     private readonly partials: boolean,
+    private readonly reopen: (after: number) => FeedIterator,
   ) {
     this.at = after;
+    this.taken = after;
   }
 
   /** Events may be pushed. */
@@ -46,6 +55,11 @@ export class ReaderQueue implements FeedIterator {
 
   get position(): number | null {
     return this.waiting === null ? null : this.at;
+  }
+
+  mark(): () => FeedIterator {
+    const { taken } = this;
+    return () => this.reopen(taken);
   }
 
   push(event: StoredSessionEvent): void {
@@ -103,8 +117,10 @@ export class ReaderQueue implements FeedIterator {
     if (this.waiting === null) return;
     const { resolve, reject } = this.waiting;
     const item = this.failure === null ? this.items.shift() : undefined;
-    if (item !== undefined) resolve({ value: item, done: false });
-    else if (this.failure !== null) reject(this.failure);
+    if (item !== undefined) {
+      if ('event' in item) this.taken = item.event.seq;
+      resolve({ value: item, done: false });
+    } else if (this.failure !== null) reject(this.failure);
     else if (this.over) resolve({ value: undefined, done: true });
     else return;
     this.waiting = null;
@@ -112,8 +128,15 @@ export class ReaderQueue implements FeedIterator {
   }
 }
 
-/** What `map` makes of each item; items that it turns into null are left out. Leaving it leaves the source. */
-export function mapFeed<A, B>(source: FeedIterator<A>, map: (item: A) => B | null): FeedIterator<B> {
+/**
+ * What `map` makes of each item; items that it turns into null are left out. Leaving it leaves the source. A `map` that
+ * remembers things says with `remap` how to go on from a mark: with what it remembers at that moment.
+ */
+export function mapFeed<A, B>(
+  source: FeedIterator<A>,
+  map: (item: A) => B | null,
+  remap: () => (again: FeedIterator<A>) => FeedIterator<B> = () => (again) => mapFeed(again, map),
+): FeedIterator<B> {
   const iterator: FeedIterator<B> = {
     async next() {
       for (;;) {
@@ -130,17 +153,36 @@ export function mapFeed<A, B>(source: FeedIterator<A>, map: (item: A) => B | nul
     get position() {
       return source.position;
     },
+    mark() {
+      const [reopen, goOn] = [source.mark(), remap()];
+      return () => goOn(reopen());
+    },
     [Symbol.asyncIterator]: () => iterator,
   };
   return iterator;
 }
 
-/** The conversation in a session's events: turn states as they are stored, and growing ones between them. */
-export function turnsOf(items: FeedIterator, after: number): FeedIterator<TurnState & { seq: number }> {
-  let seq = after;
-  return mapFeed(items, (item) => {
-    if ('partial' in item) return { ...item.partial, final: false, seq };
-    seq = item.event.seq;
-    return 'turn' in item.event.payload ? { ...item.event.payload.turn, seq } : null;
-  });
+/**
+ * The conversation in a session's events: finished turns, and with `partials` those that are still growing between them.
+ * A growing one carries the seq of the last event that this feed delivered, so that resuming from it loses nothing.
+ */
+export function turnsOf(
+  items: FeedIterator,
+  { after, partials }: { after: number; partials: boolean },
+): FeedIterator<TurnState & { seq: number }> {
+  let delivered = after;
+  return mapFeed(
+    items,
+    (item) => {
+      if ('partial' in item) return { ...item.partial, final: false, seq: delivered };
+      const { event } = item;
+      if (event.type !== 'TurnCompleted' && !(partials && event.type === 'TurnStarted')) return null;
+      delivered = event.seq;
+      return { ...event.payload.turn, seq: event.seq };
+    },
+    () => {
+      const from = { after: delivered, partials };
+      return (again) => turnsOf(again, from);
+    },
+  );
 }

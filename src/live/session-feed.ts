@@ -28,7 +28,7 @@ export class SessionFeeds {
    * Read at the reader's own pace; `return()` lets go of everything at once.
    */
   follow(sessionId: string, after: number, options: { partials?: boolean } = {}): FeedIterator {
-    const queue = new ReaderQueue(after, options.partials ?? false);
+    const queue = new ReaderQueue(after, options.partials ?? false, (from) => this.follow(sessionId, from, options));
     this.attach(sessionId, queue).then(
       (source) =>
         queue.attach(

@@ -1,5 +1,12 @@
-import { GraphQLError, type DocumentNode, type ExecutionResult, type GraphQLSchema } from 'graphql';
-import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
+import {
+  getOperationAST,
+  GraphQLError,
+  valueFromASTUntyped,
+  type DocumentNode,
+  type ExecutionResult,
+  type GraphQLSchema,
+} from 'graphql';
+import { compileQuery, isCompiledQuery } from 'graphql-jit';
 import type { GatewayExecutor, GatewayInterface } from '@apollo/server-gateway-interface';
 import type { Logger } from '../ports/logger.js';
 import type { GraphqlContext } from './context.js';
@@ -13,16 +20,12 @@ const CACHE_SIZE = 500;
  * twice as fast as interpreting it. Errors leave here as clients may see them.
  */
 export function compiledExecution(schema: GraphQLSchema, log: Logger): GatewayInterface {
-  const compiled = new Map<string, CompiledQuery>();
+  const compiled = new Map<string, Execute>();
 
-  const compile = (document: DocumentNode, operationName: string | undefined, key: string): CompiledQuery => {
+  const compiledOnce = (document: DocumentNode, operationName: string | undefined, key: string): Execute => {
     const known = compiled.get(key);
     if (known !== undefined) return known;
-    const query = compileQuery(schema, document, operationName, {
-      disableLeafSerialization: false,
-      customJSONSerializer: false,
-    });
-    if (!isCompiledQuery(query)) throw query.errors?.[0] ?? new Error('an operation could not be compiled');
+    const query = compile(schema, document, operationName);
     if (compiled.size >= CACHE_SIZE) compiled.delete(compiled.keys().next().value!);
     compiled.set(key, query);
     return query;
@@ -30,10 +33,8 @@ export function compiledExecution(schema: GraphQLSchema, log: Logger): GatewayIn
 
   const executor: GatewayExecutor = async ({ document, operationName, queryHash, request, context }) => {
     const { requestId } = (context as GraphqlContext).request;
-    const query = compile(document, operationName ?? undefined, `${queryHash} ${operationName ?? ''}`);
-    const result: ExecutionResult = await query.query({}, context, request.variables ?? {});
-    if (result.errors === undefined) return result;
-    return { ...result, errors: result.errors.map((error) => publicError(whole(error), requestId, log)) };
+    const query = compiledOnce(document, operationName ?? undefined, `${queryHash} ${operationName ?? ''}`);
+    return shownResult(await query({}, context as GraphqlContext, request.variables ?? {}), requestId, log);
   };
   return {
     onSchemaLoadOrUpdate(callback) {
@@ -43,6 +44,37 @@ export function compiledExecution(schema: GraphQLSchema, log: Logger): GatewayIn
     load: async () => ({ executor }),
     stop: async () => {},
   };
+}
+
+/** An operation as a function of the root value, the context and the raw variables. */
+export type Execute = (root: unknown, context: GraphqlContext, variables: Variables) => Promise<ExecutionResult>;
+type Variables = Readonly<Record<string, unknown>>;
+
+/** Compiles one operation. Throws what graphql-jit cannot compile. */
+export function compile(schema: GraphQLSchema, document: DocumentNode, operationName: string | undefined): Execute {
+  const compiled = compileQuery(schema, document, operationName, {
+    disableLeafSerialization: false,
+    customJSONSerializer: false,
+  });
+  if (!isCompiledQuery(compiled)) throw compiled.errors?.[0] ?? new Error('an operation could not be compiled');
+  const defaults = defaultsOf(document, operationName);
+  return async (root, context, variables) => compiled.query(root, context, { ...defaults, ...variables });
+}
+
+/** graphql-jit calls a variable of a required type missing although its definition has a default. */
+function defaultsOf(document: DocumentNode, operationName: string | undefined): Variables {
+  const definitions = getOperationAST(document, operationName)?.variableDefinitions ?? [];
+  return Object.fromEntries(
+    definitions
+      .filter(({ defaultValue }) => defaultValue !== undefined)
+      .map(({ variable, defaultValue }) => [variable.name.value, valueFromASTUntyped(defaultValue!)]),
+  );
+}
+
+/** The result of a compiled operation, its errors as clients may see them. */
+export function shownResult(result: ExecutionResult, requestId: string | null, log: Logger): ExecutionResult {
+  if (result.errors === undefined) return result;
+  return { ...result, errors: result.errors.map((error) => publicError(whole(error), requestId, log)) };
 }
 
 /** graphql-jit's own errors lack `extensions`, and Apollo crashes on them. */

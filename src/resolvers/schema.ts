@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import type { GraphQLSchema } from 'graphql';
+import type { GraphQLInterfaceType, GraphQLSchema } from 'graphql';
 import { buildSchemaSync, type NonEmptyArray } from 'type-graphql';
 import { AgentResolver, AgentVersionResolver } from './agent/agent.resolver.js';
 import { CallResolver } from './call/call.resolver.js';
@@ -8,7 +8,7 @@ import { LaunchResolver } from './launch/launch.resolver.js';
 import { OperationsResolver } from './operations/operations.resolver.js';
 import { PhoneRouteResolver } from './phone-route/phone-route.resolver.js';
 import { PromptResolver } from './prompt/prompt.resolver.js';
-import { SESSION_EVENT_CLASSES } from './session/session-event.type.js';
+import { SESSION_EVENT_CLASSES, type SessionEvent } from './session/session-event.type.js';
 import { ActiveSessionsResolver, SessionEndedResolver, VoiceSessionResolver } from './session/session.resolver.js';
 import { ScenarioResolver } from './synthetic/scenario.resolver.js';
 import { TenantResolver, TenantSettingsResolver } from './tenant/tenant.resolver.js';
@@ -45,6 +45,8 @@ export function schema(): GraphQLSchema {
     // Every subscription brings its own iterator; type-graphql only wants to know that one could publish.
     pubSub: { publish: () => {}, subscribe: () => neverIterates },
   });
+  // type-graphql makes a promise of every `resolveType`, and compiled operations cannot wait for one.
+  (built.getType('SessionEvent') as GraphQLInterfaceType).resolveType = (event: SessionEvent) => event.type;
   return built;
 }
 

@@ -1,27 +1,23 @@
-import {
-  getOperationAST,
-  GraphQLError,
-  parse,
-  subscribe,
-  validate,
-  type ExecutionArgs,
-  type GraphQLError as GqlError,
-} from 'graphql';
+import { GraphQLError, type ExecutionArgs, type ExecutionResult } from 'graphql';
 import { CloseCode, type Context, type SubscribePayload } from 'graphql-ws';
-import { useServer, type Extra } from 'graphql-ws/use/ws';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { AppError } from '../lib/errors.js';
 import { newId } from '../lib/ids.js';
+import { FanOut } from '../live/fan-out.js';
 import type { Unsubscribe } from '../ports/bus.js';
 import type { RequestFacts, Viewer } from '../services/viewer.js';
 import type { Credentials } from '../services/viewers.js';
 import { GraphqlContext, type GraphqlServices } from './context.js';
 import { credentialsOf, credentialsOfInit } from './credentials.js';
 import { publicError } from './errors.js';
-import { checkLimits, LIMITS } from './limits.js';
+import { FrameOutbox } from './frame-outbox.js';
+import { checkLimits } from './limits.js';
+import { OperationsCache, type PreparedOperation } from './operations-cache.js';
 import { schema } from './schema.js';
+import { isFeed, joinFeed, openFeed } from './shared-subscriptions.js';
+import { serveGraphql, type ConnectionExtra } from './socket-transport.js';
 
 export interface GraphqlSocketOptions {
   services: GraphqlServices;
@@ -46,6 +42,7 @@ const DEFAULT_TIMING: GraphqlSocketTiming = {
 };
 const MAX_PAYLOAD = 256 * 1024;
 const MAX_SUBSCRIPTIONS = 100;
+const GOING_AWAY = 1001;
 const TRY_AGAIN_LATER = 1013;
 
 /** One authenticated connection. */
@@ -54,16 +51,19 @@ interface Member {
   credentials: Credentials;
   facts: RequestFacts;
   socket: WebSocket;
+  outbox: FrameOutbox;
   /** Bytes waiting at the last look, and since when there are that many or more. */
   waiting: number;
   since: number;
 }
-type SocketContext = Context<Record<string, unknown>, Extra & { member?: Member }>;
+type SocketContext = Context<Record<string, unknown>, ConnectionExtra & { member?: Member }>;
 
 export interface GraphqlSocket {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Connections that are authenticated. */
   readonly connections: number;
+  /** Who watches what. */
+  readonly fanOut: FanOut;
   /** Follows revocations; call it once the bus is there. */
   start(): Promise<void>;
   /** Ends every connection with 1001. */
@@ -74,6 +74,8 @@ export interface GraphqlSocket {
 export function createGraphqlSocket({ services, timing: given }: GraphqlSocketOptions): GraphqlSocket {
   const timing = { ...DEFAULT_TIMING, ...given };
   const members = new Set<Member>();
+  const fanOut = new FanOut();
+  const operations = new OperationsCache(schema());
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_PAYLOAD,
@@ -81,7 +83,7 @@ export function createGraphqlSocket({ services, timing: given }: GraphqlSocketOp
     perMessageDeflate: false,
     handleProtocols: (offered) => (offered.has('graphql-transport-ws') ? 'graphql-transport-ws' : false),
   });
-  const transport = useServer<Record<string, unknown>, { member?: Member }>(
+  serveGraphql<{ member?: Member }>(
     {
       schema: schema(),
       connectionInitWaitTimeout: timing.initTimeoutMs,
@@ -93,16 +95,24 @@ export function createGraphqlSocket({ services, timing: given }: GraphqlSocketOp
         return true;
       },
       onClose: (ctx) => void (ctx.extra.member !== undefined && members.delete(ctx.extra.member)),
-      onSubscribe: (ctx, _id, payload) => operationOf(services, ctx, payload),
-      subscribe: async (args) => {
-        const result = await subscribe(args);
-        return Symbol.asyncIterator in result ? result : { errors: shown(result.errors ?? [], args, services) };
+      onSubscribe: (ctx, _id, payload) => operationOf(services, operations, ctx, payload),
+      subscribe: async (args): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> => {
+        const opened = await openFeed(args);
+        return 'errors' in opened ? { errors: shown(opened.errors ?? [], args, services) } : opened;
+      },
+      onOperation: (ctx, id, { query, operationName }, args, feed) => {
+        if (!isFeed(feed)) return undefined;
+        const operation = operations.prepare(query, operationName) as PreparedOperation;
+        return joinFeed(fanOut, feed, { id, operation, args, outbox: ctx.extra.member!.outbox });
       },
       onNext: (_ctx, _id, _payload, args, result) =>
         result.errors === undefined ? undefined : { ...result, errors: shown(result.errors, args, services) },
     },
     server,
-    timing.keepAliveMs,
+    {
+      keepAliveMs: timing.keepAliveMs,
+      onFailure: (err) => services.context.log.error({ err }, 'a GraphQL socket failed'),
+    },
   );
   const sweep = setInterval(() => closeStalled(members, timing.stalledAfterMs), 1_000);
   const recheck = setInterval(() => void recheckAll(services, [...members]), timing.recheckMs);
@@ -112,16 +122,11 @@ export function createGraphqlSocket({ services, timing: given }: GraphqlSocketOp
 
   return {
     handleUpgrade: (request, socket, head) =>
-      server.handleUpgrade(request, socket, head, (client) => {
-        // A frame that is too large or malformed ends its own connection; without a listener it would end the process.
-        server.emit('connection', client, request);
-        // graphql-ws would print each of them to the console.
-        client.removeAllListeners('error');
-        client.on('error', () => client.terminate());
-      }),
+      server.handleUpgrade(request, socket, head, (client) => void server.emit('connection', client, request)),
     get connections() {
       return members.size;
     },
+    fanOut,
     start: async () => {
       unsubscribe = await services.context.topics.subscribe('accessRevoked', null, ({ tenantId, keyId }) => {
         const affected = [...members].filter(
@@ -137,7 +142,8 @@ export function createGraphqlSocket({ services, timing: given }: GraphqlSocketOp
       clearInterval(sweep);
       clearInterval(recheck);
       unsubscribe();
-      await transport.dispose();
+      for (const client of server.clients) client.close(GOING_AWAY, 'Going away');
+      await new Promise((resolve) => server.close(resolve));
     },
   };
 }
@@ -150,7 +156,15 @@ async function admit(services: GraphqlServices, ctx: SocketContext): Promise<Mem
   const facts: RequestFacts = { requestId: newId(), address: request.socket.remoteAddress ?? null };
   try {
     const viewer = await services.viewers.authenticate(credentials, facts);
-    return { viewer, credentials, facts, socket, waiting: 0, since: 0 };
+    return {
+      viewer,
+      credentials,
+      facts,
+      socket,
+      outbox: new FrameOutbox(socket, request.socket),
+      waiting: 0,
+      since: 0,
+    };
   } catch (error) {
     if (error instanceof AppError) return null;
     throw error;
@@ -160,9 +174,10 @@ async function admit(services: GraphqlServices, ctx: SocketContext): Promise<Mem
 /** Parses, validates and weighs here: what is wrong is told with the same codes as over HTTP. */
 function operationOf(
   services: GraphqlServices,
+  operations: OperationsCache,
   ctx: SocketContext,
   { query, operationName, variables }: SubscribePayload,
-): ExecutionArgs | readonly GqlError[] {
+): ExecutionArgs | readonly GraphQLError[] {
   const member = ctx.extra.member!;
   const { requestId } = member.facts;
   const { log } = services.context;
@@ -170,11 +185,9 @@ function operationOf(
   try {
     if (Object.keys(ctx.subscriptions).length > MAX_SUBSCRIPTIONS)
       throw new AppError('RATE_LIMITED', `One connection may hold ${MAX_SUBSCRIPTIONS} subscriptions`);
-    const document = parse(query, { maxTokens: LIMITS.tokens });
-    const problems = validate(schema(), document);
-    if (problems.length > 0) return refuseWith(...problems);
-    const operation = getOperationAST(document, operationName);
-    if (operation == null) throw new AppError('BAD_REQUEST', 'Name one of the operations of the document');
+    const prepared = operations.prepare(query, operationName);
+    if (!('document' in prepared)) return refuseWith(...prepared);
+    const { document, operation } = prepared;
     checkLimits(schema(), document, operation, variables ?? {});
     return {
       schema: schema(),

@@ -22,7 +22,8 @@ describe('GraphQL', () => {
     ((await graphql(...args)).errors ?? []).map((error) => error.extensions.code as string);
 
   beforeAll(async () => {
-    gateway = await startGateway();
+    // No sweeps meanwhile: one test counts statements.
+    gateway = await startGateway({ overrides: { timing: { recorderBatchMs: 10, sweepIntervalMs: 600_000 } } });
     for (const id of ['acme', 'globex'])
       await must(gateway, `mutation ($input: CreateTenantInput!) { createTenant(input: $input) { id status } }`, {
         input: { id, name: id },

@@ -4,7 +4,7 @@ import { CallStatus, EndReason, Initiator, SessionStatus, SupervisorAction } fro
 import { DateTime } from '../common/scalars.js';
 import { Escalation, ToolCallType, TranscriptTurn } from './session.type.js';
 
-@InterfaceType({ resolveType: (event: SessionEvent) => event.type, description: 'One entry of a session’s log.' })
+@InterfaceType({ description: 'One entry of a session’s log.' })
 export abstract class SessionEvent {
   type!: string;
   @Field(() => ID)

@@ -1,6 +1,6 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Int, Query, Resolver, Root, Subscription } from 'type-graphql';
 import type { AgentVersion, Call, Evaluation, ToolCall, Turn, VoiceSession } from '../../entities/index.js';
-import { mapFeed, type FeedIterator } from '../../live/feed-reader.js';
+import { mapFeed, turnsOf, type FeedIterator } from '../../live/feed-reader.js';
 import { invalid } from '../../lib/errors.js';
 import { requireScope } from '../../services/viewer.js';
 import { AgentVersionType } from '../agent/agent.type.js';
@@ -37,16 +37,11 @@ async function followEvents(args: FollowArgs, context: GraphqlContext): Promise<
   return mapFeed(await follow(args, context), (item) => ('event' in item ? viewOfEvent(item.event) : null));
 }
 
-/** The conversation alone: completed turns, and with `partial` the one that is growing. */
 async function followTurns(args: FollowArgs, context: GraphqlContext): Promise<FeedIterator<TranscriptTurn>> {
-  let delivered = args.after;
-  return mapFeed(await follow(args, context), (item) => {
-    if ('partial' in item) return viewOfTurn(args.sessionId, item.partial, delivered);
-    const { event } = item;
-    if (event.type !== 'TurnCompleted' && !(event.type === 'TurnStarted' && args.partial === true)) return null;
-    delivered = event.seq;
-    return viewOfTurn(args.sessionId, event.payload.turn, event.seq);
-  });
+  const { sessionId, after, partial = false } = args;
+  return mapFeed(turnsOf(await follow(args, context), { after, partials: partial }), (turn) =>
+    viewOfTurn(sessionId, turn, turn.seq),
+  );
 }
 
 @Resolver(() => VoiceSessionType)
