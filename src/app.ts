@@ -139,6 +139,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       await services.viewers.start();
       await graphql.start();
       if (config.surfaces.has('telephony')) services.calls.reconciler.start();
+      services.metricsRollup.start();
       started = true;
       return http.listen({ port, host: config.host });
     },
@@ -146,6 +147,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       state.draining = true;
       await media?.drain(drainMs);
       await services.calls.reconciler.stop();
+      await services.metricsRollup.stop();
       services.calls.streamEnds.close();
       await graphql.dispose();
       services.viewers.stop();

@@ -18,7 +18,9 @@ import { DEFAULT_TIMING, type ServiceContext, type ServiceTiming } from '../serv
 import { DiagnosticsQuery } from '../services/diagnostics-query.js';
 import { Evaluations } from '../services/evaluations.js';
 import { LaunchGates } from '../services/launch-gates.js';
+import { MetricsRollup } from '../services/metrics-rollup.js';
 import { meteredOutbox } from '../services/metered-outbox.js';
+import { OperationsMetrics } from '../services/operations-metrics.js';
 import { PhoneRoutes } from '../services/phone-routes.js';
 import { Prompts } from '../services/prompts.js';
 import { RuntimeConfigs } from '../services/runtime-configs.js';
@@ -60,6 +62,9 @@ export interface Services {
   scenarios: Scenarios;
   auditQuery: AuditQuery;
   diagnosticsQuery: DiagnosticsQuery;
+  operationsMetrics: OperationsMetrics;
+  /** `start()` and `stop()` with the process. */
+  metricsRollup: MetricsRollup;
   webhookEndpoints: WebhookEndpoints;
   webhookDeliveries: WebhookDeliveries;
   feeds: SessionFeeds;
@@ -149,6 +154,8 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     scenarios: new Scenarios(context),
     auditQuery: new AuditQuery(context),
     diagnosticsQuery: new DiagnosticsQuery(context),
+    operationsMetrics: new OperationsMetrics(context),
+    metricsRollup: new MetricsRollup(context),
     webhookEndpoints,
     webhookDeliveries: new WebhookDeliveries(context),
     feeds,

@@ -63,6 +63,12 @@ export const WebhookDelivery = defineEntity({
     { properties: ['tenantId', 'createdAt', 'id'] },
     { properties: ['endpointId', 'status', 'nextAttemptAt'] },
     { properties: ['status', 'nextAttemptAt'] },
+    // What operationsMetrics counts: few rows of very many.
+    {
+      name: 'webhook_delivery_failed_index',
+      properties: ['createdAt', 'tenantId'],
+      where: `status in ('FAILED', 'DEAD_LETTER')`,
+    },
   ],
   properties: {
     ...identity(),
@@ -235,11 +241,12 @@ export const MetricsMinute = defineEntity({
     transferred: p.integer().default(0),
     escalated: p.integer().default(0),
     failed: p.integer().default(0),
+    /** Answered and ended: those whose seconds are in `handleSeconds`. */
+    handled: p.integer().default(0),
     handleSeconds: p.integer().default(0),
     interruptions: p.integer().default(0),
     scoreSum: p.double().default(0),
     scoreCount: p.integer().default(0),
-    webhooksFailed: p.integer().default(0),
     /** cause -> count */
     errors: p.json<Record<string, number>>().onCreate(() => ({})),
     /** Upper bound of the bin in ms -> count */

@@ -14,6 +14,8 @@ export interface Topics {
   syntheticRunChanged: { tenantId: string; runId: string };
   webhookDeliveryChanged: { tenantId: string; deliveryId: string };
   diagnosticRaised: { tenantId: string | null; diagnosticId: string };
+  /** Minutes of a tenant were counted anew; null: a minute is over, which moves every window. */
+  metricsChanged: { tenantId: string | null };
   /** A command for the process that owns a call; see services/supervision. */
   callCommand: { sessionId: string; commandId: string };
   /** A stream was taken over: the process that holds an older generation lets go at once. */
@@ -30,6 +32,7 @@ const CHANNEL_KEY: { [T in Topic]: (message: Topics[T]) => string | null } = {
   syntheticRunChanged: (m) => m.runId,
   webhookDeliveryChanged: () => null,
   diagnosticRaised: () => null,
+  metricsChanged: () => null,
   callCommand: (m) => m.sessionId,
   sessionClaimed: (m) => m.sessionId,
 };

@@ -12,6 +12,7 @@ import type { DiagnosticsQuery } from '../services/diagnostics-query.js';
 import type { Evaluations } from '../services/evaluations.js';
 import type { LaunchGates } from '../services/launch-gates.js';
 import type { MakeCall } from '../services/make-call.js';
+import type { OperationsMetrics } from '../services/operations-metrics.js';
 import type { PhoneRoutes } from '../services/phone-routes.js';
 import type { Prompts } from '../services/prompts.js';
 import type { RuntimeConfigs } from '../services/runtime-configs.js';
@@ -45,6 +46,7 @@ export interface GraphqlServices {
   scenarios: Scenarios;
   auditQuery: AuditQuery;
   diagnosticsQuery: DiagnosticsQuery;
+  operationsMetrics: OperationsMetrics;
   feeds: SessionFeeds;
   viewers: Viewers;
   context: ServiceContext;

@@ -5,6 +5,7 @@ import { AgentResolver, AgentVersionResolver } from './agent/agent.resolver.js';
 import { CallResolver } from './call/call.resolver.js';
 import { EvaluationResolver } from './evaluation/evaluation.resolver.js';
 import { LaunchResolver } from './launch/launch.resolver.js';
+import { MetricsResolver, WatchMetricsResolver } from './metrics/metrics.resolver.js';
 import { OperationsResolver } from './operations/operations.resolver.js';
 import { PhoneRouteResolver } from './phone-route/phone-route.resolver.js';
 import { PromptResolver } from './prompt/prompt.resolver.js';
@@ -31,6 +32,8 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   EvaluationResolver,
   ScenarioResolver,
   OperationsResolver,
+  MetricsResolver,
+  WatchMetricsResolver,
 ];
 
 let built: GraphQLSchema | null = null;

@@ -18,6 +18,7 @@ import type { ServiceContext } from '../services/context.js';
 import type { DiagnosticsQuery } from '../services/diagnostics-query.js';
 import type { Evaluations } from '../services/evaluations.js';
 import type { LaunchGates } from '../services/launch-gates.js';
+import type { OperationsMetrics } from '../services/operations-metrics.js';
 import type { PhoneRoutes } from '../services/phone-routes.js';
 import type { Prompts } from '../services/prompts.js';
 import type { RuntimeConfigs } from '../services/runtime-configs.js';
@@ -56,6 +57,7 @@ export interface RestServices {
   scenarios: Scenarios;
   auditQuery: AuditQuery;
   diagnosticsQuery: DiagnosticsQuery;
+  operationsMetrics: OperationsMetrics;
   webhookEndpoints: WebhookEndpoints;
   webhookDeliveries: WebhookDeliveries;
   feeds: SessionFeeds;

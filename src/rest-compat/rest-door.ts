@@ -17,12 +17,13 @@ import { healthRoutes } from './health.js';
 import { httpManners } from './http.js';
 import { liveLogRoutes } from './live-logs.routes.js';
 import { metricsRoute } from './metrics.js';
+import { adminMetricsRoutes, callStatsRoutes } from './operations-metrics.routes.js';
 import { sessionRoutes } from './sessions.routes.js';
 
 /** When the paths without a version became deprecated (RFC 9745). */
 const DEPRECATED_SINCE = '@1767225600';
 
-const RUNTIME_ROUTES = [callRoutes, sessionRoutes, evaluationRoutes, liveLogRoutes, accessRequestRoutes];
+const RUNTIME_ROUTES = [callRoutes, callStatsRoutes, sessionRoutes, evaluationRoutes, liveLogRoutes, accessRequestRoutes];
 const ADMIN_ROUTES = [
   adminSessionRoutes,
   tenantRoutes,
@@ -37,6 +38,7 @@ const ADMIN_ROUTES = [
   operationRoutes,
   auditRoutes,
   alertRoutes,
+  adminMetricsRoutes,
 ];
 
 /** The REST door: `/api/v1` as old clients know it, the admin routes beside it, documents, health and metrics. */

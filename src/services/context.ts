@@ -62,6 +62,8 @@ export interface ServiceTiming {
   recorderBatchMs: number;
   /** Reaper and reconciliation sweep. */
   sweepIntervalMs: number;
+  /** Changes of calls are counted into the metrics together, this often. */
+  metricsSettleMs: number;
 }
 
 export const DEFAULT_TIMING: ServiceTiming = {
@@ -75,4 +77,5 @@ export const DEFAULT_TIMING: ServiceTiming = {
   silentCallLookupMs: 60_000,
   recorderBatchMs: 50,
   sweepIntervalMs: 5_000,
+  metricsSettleMs: 1_000,
 };

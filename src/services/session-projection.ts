@@ -114,10 +114,10 @@ export async function project(
   );
   const firstAudio = events.find((e) => e.type === 'TurnStarted' && e.payload.turn.speaker === 'AGENT');
   if (firstAudio?.type === 'TurnStarted')
-    await em.execute('update "call" set time_to_first_audio_ms = ? where id = ? and time_to_first_audio_ms is null', [
-      Math.round(firstAudio.payload.turn.startedAtMs),
-      session.call_id,
-    ]);
+    await em.execute(
+      'update "call" set time_to_first_audio_ms = ?, updated_at = now() where id = ? and time_to_first_audio_ms is null',
+      [Math.round(firstAudio.payload.turn.startedAtMs), session.call_id],
+    );
   if (changes.call.size > 0) await em.execute(...updateStatement('call', session.call_id, changes.call));
   return changes.call.size > 0 || changes.session.has('status') || changes.session.has('stream_sid');
 }

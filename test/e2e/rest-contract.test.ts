@@ -454,6 +454,12 @@ describe('the runtime API', () => {
     expect(sessions.body.evaluations).toEqual([]);
   });
 
+  it('adds up what happened on the line', async () => {
+    const counted = { window_minutes: 30, calls_created: expect.any(Number), agents: expect.any(Array) };
+    expect((await tenant('GET', '/call-logs/stats?window_minutes=30')).body).toMatchObject(counted);
+    expect((await admin('GET', '/metrics?by=agent&tenant_id=acme')).body).toMatchObject({ tenant_id: 'acme' });
+  });
+
   it('dials once for one idempotency key', async () => {
     const body = { to: '+15555555678' };
     const dial = () =>

@@ -2,10 +2,12 @@ import type { MigrationObject } from '@mikro-orm/core';
 import { Migration001 } from './001-initial.js';
 import { Migration002 } from './002-operations.js';
 import { Migration003 } from './003-contract-changed.js';
+import { Migration004 } from './004-metrics.js';
 
 /** Every migration, oldest first. A landed one is never edited: a change is a new one. */
 export const migrations: MigrationObject[] = [
   { name: '001-initial', class: Migration001 },
   { name: '002-operations', class: Migration002 },
   { name: '003-contract-changed', class: Migration003 },
+  { name: '004-metrics', class: Migration004 },
 ];
