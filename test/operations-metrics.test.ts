@@ -73,7 +73,9 @@ describe('through the doors', () => {
 
     const all = await until(async () => {
       const now = await metrics(acme.key);
-      return now.callsEnded === 5 && now.failedWebhooks === 3 && now;
+      return (
+        now.callsEnded === 5 && now.failedWebhooks === 3 && now.callsFailed === 2 && now.interruptions === 1 && now
+      );
     }, 'the end of all calls');
     expect(all).toMatchObject({
       tenantId: 'acme',
