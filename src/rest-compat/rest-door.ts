@@ -23,7 +23,14 @@ import { sessionRoutes } from './sessions.routes.js';
 /** When the paths without a version became deprecated (RFC 9745). */
 const DEPRECATED_SINCE = '@1767225600';
 
-const RUNTIME_ROUTES = [callRoutes, callStatsRoutes, sessionRoutes, evaluationRoutes, liveLogRoutes, accessRequestRoutes];
+const RUNTIME_ROUTES = [
+  callRoutes,
+  callStatsRoutes,
+  sessionRoutes,
+  evaluationRoutes,
+  liveLogRoutes,
+  accessRequestRoutes,
+];
 const ADMIN_ROUTES = [
   adminSessionRoutes,
   tenantRoutes,
