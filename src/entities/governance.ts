@@ -104,7 +104,10 @@ export const Approval = defineEntity({
 });
 export type Approval = InferEntity<typeof Approval>;
 
-/** One signature check of a Twilio request that named a tenant's own account: evidence for a launch gate. */
+/**
+ * One signature check of a Twilio request that named a tenant's own account (or the installation's, about a number of a
+ * tenant without one): evidence for a launch gate, kept for two days.
+ */
 export const SignatureCheck = defineEntity({
   name: 'SignatureCheck',
   tableName: 'signature_check',

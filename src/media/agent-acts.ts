@@ -38,7 +38,7 @@ export class AgentActs {
 
   constructor(private readonly parts: AgentActParts) {
     this.currentIntent = parts.plan.currentIntent;
-    this.rules = new EscalationRules(parts.plan.escalationRules, parts.plan.concernCounts);
+    this.rules = new EscalationRules(parts.plan.escalationRules, parts.plan.marks);
   }
 
   get intent(): string | null {
@@ -74,7 +74,9 @@ export class AgentActs {
     const intent = oneOf(args, 'intent', Object.keys(this.parts.plan.intents));
     if (intent !== this.currentIntent) this.parts.journal.append('IntentIdentified', { intent });
     this.currentIntent = intent;
-    return { intent, tools: this.parts.plan.intents[intent] };
+    const rule = this.rules.named(intent);
+    const known = { intent, tools: this.parts.plan.intents[intent] };
+    return rule === null || this.parts.ending.leaving ? known : { ...known, note: this.fire(rule, null) };
   }
 
   private recordOutcome(args: ToolArguments): unknown {

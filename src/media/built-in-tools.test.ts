@@ -12,7 +12,7 @@ describe('the tools of a call', () => {
     const rich = aPlan({
       intents: { order: ['lookup'] },
       successSignals: ['resolved'],
-      escalationRules: [{ trigger: 'angry', repeated: 1, action: 'end', target: null }],
+      escalationRules: [{ trigger: 'angry', repeated: 1, action: 'end', target: null, intents: [] }],
     });
     expect(names(rich)).toContain('set_intent');
     expect(names(rich)).toContain('record_outcome');
@@ -63,10 +63,11 @@ describe('the session of the model', () => {
 });
 
 describe('escalation rules', () => {
-  const twice = { trigger: 'complaint', repeated: 2, action: 'transfer', target: '+15550001' } as const;
+  const twice = { trigger: 'complaint', repeated: 2, action: 'transfer', target: '+15550001', intents: [] } as const;
+  const about = { ...twice, trigger: 'payment', repeated: 1, intents: ['order_status', 'refund'] };
 
   it('fire exactly at the Nth occurrence', () => {
-    const rules = new EscalationRules([twice], {});
+    const rules = new EscalationRules([twice], []);
     expect(rules.raise('complaint')).toEqual({ count: 1, rule: null });
     expect(rules.raise('payment')).toEqual({ count: 1, rule: null });
     expect(rules.raise('complaint')).toEqual({ count: 2, rule: twice });
@@ -74,11 +75,37 @@ describe('escalation rules', () => {
   });
 
   it('go on counting after a resume', () => {
-    expect(new EscalationRules([twice], { complaint: 1 }).raise('complaint').rule).toBe(twice);
+    const past = [{ kind: 'concern', name: 'complaint' }] as const;
+    expect(new EscalationRules([twice], past).raise('complaint')).toEqual({ count: 2, rule: twice });
+  });
+
+  it('of some intents fire for these only, and count what came up about them', () => {
+    const rules = new EscalationRules([{ ...about, repeated: 2 }, twice], []);
+    rules.named('opening_hours');
+    expect([rules.raise('payment'), rules.raise('payment')].map(({ rule }) => rule)).toEqual([null, null]);
+    rules.named('refund');
+    expect(rules.raise('payment')).toEqual({ count: 3, rule: null });
+    rules.named('opening_hours');
+    expect(rules.raise('payment').rule).toBeNull();
+    rules.named('order_status');
+    expect(rules.raise('payment')).toMatchObject({ count: 5, rule: { trigger: 'payment' } });
+    expect(rules.raise('payment').rule).toBeNull();
+  });
+
+  it('of some intents hear what came up just before the intent was named, also before a resume', () => {
+    const rules = new EscalationRules([about], []);
+    expect(rules.raise('payment').rule).toBeNull();
+    expect(rules.named('refund')).toBe(about);
+    expect(rules.named('order_status')).toBeNull();
+    const past = [{ kind: 'concern', name: 'payment' }] as const;
+    expect(new EscalationRules([about], past).named('refund')).toBe(about);
+    const fired = [...past, { kind: 'intent', name: 'refund' }] as const;
+    expect(new EscalationRules([about], fired).raise('payment').rule).toBeNull();
+    expect(new EscalationRules([about], past).named('opening_hours')).toBeNull();
   });
 
   it('hear of failed transcriptions and of tools that fail again and again', () => {
-    const rules = new EscalationRules([{ ...twice, trigger: 'tool_failed' }], {});
+    const rules = new EscalationRules([{ ...twice, trigger: 'tool_failed' }], []);
     expect(rules.concernsOf('transcription_failed')).toEqual(['low_confidence']);
     expect(rules.concernsOf('tool_failed')).toEqual(['tool_failed']);
     expect(rules.concernsOf('tool_failed')).toEqual(['tool_failed', 'low_confidence']);

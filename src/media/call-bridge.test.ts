@@ -332,7 +332,7 @@ describe('how the agent ends a call', () => {
 
 describe('escalation', () => {
   const settled = () => new Promise((resolve) => setImmediate(resolve));
-  const rule = { trigger: 'complaint', repeated: 2, action: 'transfer', target: '+15550002' } as const;
+  const rule = { trigger: 'complaint', repeated: 2, action: 'transfer', target: '+15550002', intents: [] } as const;
   const concern = (id: string) => [{ id, name: 'raise_concern', args: { concern: 'complaint', detail: 'late' } }];
 
   it('fires a rule at its Nth occurrence: event, spoken line, transfer', async () => {
@@ -361,9 +361,23 @@ describe('escalation', () => {
     expect(bench.control.deeds.at(-1)).toBe('streamEnded stop TRANSFERRED');
   });
 
+  it('fires a rule of some intents only in conversations about them', async () => {
+    const about = { ...rule, repeated: 1, intents: ['refund'] };
+    const bench = new BridgeBench({ escalationRules: [about], intents: { refund: [], hours: [] } });
+    const intent = (id: string, name: string) => [{ id, name: 'set_intent', args: { intent: name } }];
+    bench.session.call('r1', intent('c1', 'hours'));
+    bench.session.call('r2', concern('c2'));
+    await settled();
+    expect(bench.recorder.all('SessionEscalated')).toEqual([]);
+    bench.session.call('r3', intent('c3', 'refund'));
+    bench.session.call('r4', concern('c4'));
+    await settled();
+    expect(bench.recorder.all('SessionEscalated')[0]!.escalation).toMatchObject({ trigger: 'complaint' });
+  });
+
   it('hears of failed transcriptions by itself, and can arrange a callback', async () => {
     const bench = new BridgeBench({
-      escalationRules: [{ trigger: 'low_confidence', repeated: 2, action: 'callback', target: 'support' }],
+      escalationRules: [{ trigger: 'low_confidence', repeated: 2, action: 'callback', target: 'support', intents: [] }],
     });
     for (const id of ['u1', 'u2']) {
       bench.session.hear(id, null);

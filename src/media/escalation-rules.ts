@@ -1,4 +1,4 @@
-import type { EscalationRule } from '../ports/media-session.js';
+import type { ConversationMark, EscalationRule } from '../ports/media-session.js';
 
 /** What the gateway notices by itself. */
 export type GatewaySignal = 'transcription_failed' | 'tool_failed';
@@ -17,25 +17,58 @@ export interface Raised {
 }
 
 /**
- * Counts concerns and says when a rule fires: exactly at its Nth occurrence, so that it fires once. Counts of the time
- * before a resume go on.
+ * Counts concerns and says when a rule fires: exactly at its Nth occurrence, so that it fires once. A rule for some intents
+ * counts what came up while one of these was named. What the caller raised before any intent was known belongs to the first
+ * one that is named: a model may report the concern a moment before the intent. Counts of the time before a resume go on.
  */
 export class EscalationRules {
-  private readonly counts: Map<string, number>;
+  private readonly counts = new Map<string, number>();
+  private readonly hits = new Map<EscalationRule, number>();
+  /** Raised while no intent was named. */
+  private early: string[] = [];
+  private intent: string | null = null;
   private failuresInARow = 0;
 
   constructor(
     private readonly rules: readonly EscalationRule[],
-    counts: Readonly<Record<string, number>>,
+    past: readonly ConversationMark[],
   ) {
-    this.counts = new Map(Object.entries(counts));
+    for (const mark of past) {
+      if (mark.kind === 'intent') this.named(mark.name);
+      else this.raise(mark.name);
+    }
   }
 
   raise(concern: string): Raised {
     const count = (this.counts.get(concern) ?? 0) + 1;
     this.counts.set(concern, count);
-    const rule = this.rules.find((candidate) => candidate.trigger === concern && candidate.repeated === count);
-    return { count, rule: rule ?? null };
+    const { intent } = this;
+    if (intent === null) this.early.push(concern);
+    const rule = this.hit(
+      concern,
+      ({ intents }) => intents.length === 0 || (intent !== null && intents.includes(intent)),
+    );
+    return { count, rule };
+  }
+
+  /** The model named what the caller wants. Gives the rule that fires because of what came up before. */
+  named(intent: string): EscalationRule | null {
+    this.intent = intent;
+    const early = this.early;
+    this.early = [];
+    const fired = early.map((concern) => this.hit(concern, ({ intents }) => intents.includes(intent)));
+    return fired.find((rule) => rule !== null) ?? null;
+  }
+
+  private hit(concern: string, applies: (rule: EscalationRule) => boolean): EscalationRule | null {
+    let fires: EscalationRule | null = null;
+    for (const rule of this.rules) {
+      if (rule.trigger !== concern || !applies(rule)) continue;
+      const hits = (this.hits.get(rule) ?? 0) + 1;
+      this.hits.set(rule, hits);
+      if (hits === rule.repeated) fires ??= rule;
+    }
+    return fires;
   }
 
   /**

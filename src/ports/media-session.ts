@@ -103,7 +103,7 @@ export interface CallPlan {
   resumed: boolean;
   /** Set again after a resume, so that rules and allowed tools continue where they were. */
   currentIntent: string | null;
-  concernCounts: Record<string, number>;
+  marks: readonly ConversationMark[];
 }
 
 export interface HttpTool {
@@ -125,6 +125,14 @@ export interface EscalationRule {
   repeated: number;
   action: 'transfer' | 'callback' | 'end';
   target: string | null;
+  /** Limits the rule to conversations about these; empty: all. */
+  intents: readonly string[];
+}
+
+/** A concern that was raised, or an intent that was named, in the order of the session log. */
+export interface ConversationMark {
+  kind: 'concern' | 'intent';
+  name: string;
 }
 
 /** Twilio lines are noisy: protocols.md trap 38 (barge-in on echo at the default threshold). */

@@ -8,7 +8,7 @@ import {
   type Call,
   type VoiceSession,
 } from '../entities/index.js';
-import type { CallPlan, HttpTool } from '../ports/media-session.js';
+import type { CallPlan, ConversationMark, HttpTool } from '../ports/media-session.js';
 import type { TurnState } from '../ports/session-events.js';
 import { loadCallSetting, type CallSetting } from './call-setting.js';
 
@@ -51,12 +51,7 @@ export async function assemblePlan(em: EntityManager, { call, session, streamSid
     transcriptionModel: TRANSCRIPTION_MODEL,
     tools: (version?.tools ?? []).map(withoutSecret),
     intents: Object.fromEntries((version?.intents ?? []).map((intent) => [intent.name, intent.tools])),
-    escalationRules: (version?.escalationRules ?? []).map(({ trigger, repeated, action, target }) => ({
-      trigger,
-      repeated,
-      action,
-      target,
-    })),
+    escalationRules: version?.escalationRules ?? [],
     successSignals: version?.successSignals ?? [],
     transferTarget: route?.transferNumber ?? telephony.transferNumber,
     maxDurationMs: (version?.maxDurationSeconds ?? telephony.maxDurationSeconds) * 1_000,
@@ -64,7 +59,7 @@ export async function assemblePlan(em: EntityManager, { call, session, streamSid
     nextTurnIndex: history.reduce((next, turn) => Math.max(next, turn.index + 1), 0),
     resumed: log.started,
     currentIntent: session.intent ?? null,
-    concernCounts: log.concernCounts,
+    marks: log.marks,
   };
 }
 
@@ -119,20 +114,20 @@ async function loadHistory(em: EntityManager, sessionId: string): Promise<TurnSt
   }));
 }
 
-/** What a resumed engine must not forget: whether the session began, and how often each concern was raised. */
+/** What a resumed engine must not forget: whether the session began, and which concerns came up about what. */
 async function loadLogFacts(
   em: EntityManager,
   sessionId: string,
-): Promise<{ started: boolean; concernCounts: Record<string, number> }> {
+): Promise<{ started: boolean; marks: ConversationMark[] }> {
   const events = await em.find(
     SessionEvent,
-    { sessionId, type: { $in: ['SessionStarted', 'ConcernRaised'] } },
+    { sessionId, type: { $in: ['SessionStarted', 'ConcernRaised', 'IntentIdentified'] } },
     { orderBy: { seq: 'asc' } },
   );
-  const concernCounts: Record<string, number> = {};
-  for (const event of events) {
-    const { concern, count } = event.payload as { concern?: string; count?: number };
-    if (event.type === 'ConcernRaised' && concern !== undefined) concernCounts[concern] = count ?? 0;
-  }
-  return { started: events.some((event) => event.type === 'SessionStarted'), concernCounts };
+  const marks = events.flatMap(({ type, payload }): ConversationMark[] => {
+    const { concern, intent } = payload as { concern?: string; intent?: string };
+    if (type === 'ConcernRaised' && concern !== undefined) return [{ kind: 'concern', name: concern }];
+    return type === 'IntentIdentified' && intent !== undefined ? [{ kind: 'intent', name: intent }] : [];
+  });
+  return { started: events.some((event) => event.type === 'SessionStarted'), marks };
 }

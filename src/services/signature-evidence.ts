@@ -2,35 +2,77 @@ import { SignatureCheck } from '../entities/index.js';
 import type { ServiceContext } from './context.js';
 import type { DiagnosticSink } from './diagnostics.js';
 
+/** One request to a telephone webhook, and whether its signature held. */
+export interface CheckedSignature {
+  /** The account that the request named. */
+  accountSid: string;
+  /** Whose own account that is; empty for the installation's and for strangers. */
+  tenantIds: readonly string[];
+  /** `To` and `From`: what a request in the name of the installation's account is about. */
+  numbers: readonly string[];
+  valid: boolean;
+}
+
 /** Counts how often Twilio's signature held: evidence for a launch gate, and an alarm when it keeps failing. */
 export interface SignatureEvidence {
-  /** `tenantIds`: whose account the request named; empty for the installation's own and for strangers. Never throws. */
-  record(check: { tenantIds: readonly string[]; valid: boolean }): Promise<void>;
+  /** Never throws. */
+  record(check: CheckedSignature): Promise<void>;
 }
 
 /** So many failures within the window are no accident: a wrong token, a wrong PUBLIC_URL, or somebody trying. */
 const REPEATED = 5;
 const WINDOW_MS = 300_000;
+/** The gate looks a day back. */
+const KEPT_MS = 2 * 86_400_000;
+const SWEEP_EVERY_MS = 3_600_000;
 
 export class StoredSignatureEvidence implements SignatureEvidence {
   private failures: number[] = [];
+  /** By tenant, when its old checks were last forgotten. */
+  private readonly swept = new Map<string, number>();
 
   constructor(
     private readonly context: ServiceContext,
     private readonly diagnostics: DiagnosticSink,
   ) {}
 
-  async record({ tenantIds, valid }: { tenantIds: readonly string[]; valid: boolean }): Promise<void> {
+  async record(check: CheckedSignature): Promise<void> {
     try {
-      if (tenantIds.length > 0) {
+      const tenants = check.tenantIds.length > 0 ? check.tenantIds : await this.sharers(check);
+      if (tenants.length > 0) {
         const em = this.context.database.em({ all: true });
-        for (const tenantId of tenantIds) em.create(SignatureCheck, { tenantId, valid });
+        for (const tenantId of tenants) em.create(SignatureCheck, { tenantId, valid: check.valid });
         await em.flush();
+        for (const tenantId of tenants) await this.sweep(tenantId);
       }
     } catch (error) {
       this.context.log.warn({ err: error }, 'signature check not counted');
     }
-    if (!valid) await this.alarm(tenantIds);
+    if (!check.valid) await this.alarm(check.tenantIds);
+  }
+
+  /** Tenants without an account of their own use the installation's: theirs is what is about their numbers. */
+  private async sharers({ accountSid, numbers }: CheckedSignature): Promise<string[]> {
+    const { settings, database, clock } = this.context;
+    const known = numbers.filter((number) => number !== '');
+    if (accountSid !== settings.defaultCarrierAccount?.accountSid || known.length === 0) return [];
+    const rows = await database.em({ all: true }).execute<{ tenant_id: string }[]>(
+      `select distinct r.tenant_id from phone_route r
+        where r.number in (${known.map(() => '?').join(', ')})
+          and not exists (select 1 from twilio_credential c
+                           where c.tenant_id = r.tenant_id and (c.retires_at is null or c.retires_at > ?))`,
+      [...known, clock.now()],
+    );
+    return rows.map((row) => row.tenant_id);
+  }
+
+  private async sweep(tenantId: string): Promise<void> {
+    const now = this.context.clock.now().getTime();
+    if (now - (this.swept.get(tenantId) ?? 0) < SWEEP_EVERY_MS) return;
+    this.swept.set(tenantId, now);
+    await this.context.database
+      .em({ all: true })
+      .nativeDelete(SignatureCheck, { tenantId, createdAt: { $lt: new Date(now - KEPT_MS) } });
   }
 
   private async alarm(tenantIds: readonly string[]): Promise<void> {

@@ -30,7 +30,7 @@ export function aPlan(over: Partial<CallPlan> = {}): CallPlan {
     nextTurnIndex: 0,
     resumed: false,
     currentIntent: null,
-    concernCounts: {},
+    marks: [],
     ...over,
   };
 }

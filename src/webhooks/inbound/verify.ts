@@ -30,7 +30,12 @@ export class TwilioVerifier {
       this.signatures.verify({ authTokens: [authToken], signature, url: this.publicUrl + target, params: form }),
     );
     const valid = holding.length > 0;
-    void this.evidence.record({ tenantIds: tenantsOf(valid ? holding : tokens), valid });
+    void this.evidence.record({
+      accountSid,
+      tenantIds: tenantsOf(valid ? holding : tokens),
+      numbers: [field(form, 'To'), field(form, 'From')],
+      valid,
+    });
     if (!valid) return null;
     return {
       accountSid,
