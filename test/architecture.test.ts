@@ -26,6 +26,8 @@ describe('the import staircase', () => {
     ['pubsub/topics.ts', 'pubsub/redis.ts'],
     ['entities/a.ts', 'config.ts'],
     ['kitchen/a.ts', 'lib/b.ts'],
+    ['services/a.ts', '../bench/figures.ts'],
+    ['demo/demo.ts', '../bench/gateway.ts'],
   ])('refuses %s -> %s', (from, to) => expect(wrongArrow(from, to)).toContain(from));
 
   it.each([

@@ -18,7 +18,7 @@ export async function seedDemo(
   app: App,
   origin: string,
   adminKey: string,
-  carrier: CarrierSimulator,
+  carrier: Pick<CarrierSimulator, 'numbers'>,
 ): Promise<DemoTenant> {
   const send = async (method: string, path: string, body: object): Promise<Record<string, string>> => {
     const response = await fetch(`${origin}/api/v1/admin${path}`, {

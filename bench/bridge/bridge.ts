@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { figure, medians, table } from '../figures.js';
+import type { Place, Running } from '../places.js';
+import type { PartOf } from '../parts.js';
+
+export interface BridgeOptions {
+  place: Place;
+  /** A folder of this run. */
+  dir: string;
+  template: string;
+  /** Numbers of calls, rising. */
+  calls: readonly number[];
+  /** Per measurement. */
+  seconds: number;
+  rounds: number;
+  /** Between joining and being measured. */
+  settleMs: number;
+  /** Length of one turn of the agent. */
+  turnMs: number;
+}
+
+/** Medians over the rounds; times in ms. */
+export type BridgeFigures = Record<
+  'upP50' | 'upP99' | 'downP50' | 'downP99' | 'cpuMsPerCallSecond' | 'kibPerCall' | 'delivered',
+  number
+>;
+type ServerName = 'gateway' | 'proxy';
+export interface BridgeRow {
+  calls: number;
+  gateway: BridgeFigures;
+  proxy: BridgeFigures;
+}
+
+/** Measures the gateway and the proxy in turn, each in a fresh process a round. */
+export async function benchBridge(options: BridgeOptions): Promise<BridgeRow[]> {
+  const { place, calls, rounds, turnMs } = options;
+  const samples = new Map<string, BridgeFigures[]>();
+  for (let round = 0; round < rounds; round++)
+    for (const name of ['gateway', 'proxy'] as const) {
+      const load = await place.start('load', 'bridge/load', { turnMs });
+      const modelUrl = await load.ask('modelUrl');
+      const server = await startServer(name, options, modelUrl);
+      for (const [n, figures] of await measure(server, load, options)) {
+        const key = `${name} ${n}`;
+        samples.set(key, [...(samples.get(key) ?? []), figures]);
+      }
+      await server.stop();
+      await load.stop();
+    }
+  const of = (name: ServerName, n: number): BridgeFigures => medians(samples.get(`${name} ${n}`)!);
+  return calls.map((n) => ({ calls: n, gateway: of('gateway', n), proxy: of('proxy', n) }));
+}
+
+type Server = Running<PartOf<'bridge/gateway'>> | Running<PartOf<'bridge/proxy'>>;
+
+function startServer(name: ServerName, { place, dir, template }: BridgeOptions, modelUrl: string): Promise<Server> {
+  return name === 'gateway'
+    ? place.start('server', 'bridge/gateway', { dir, template, modelUrl: `${modelUrl}/v1/realtime` })
+    : place.start('server', 'bridge/proxy', { modelUrl });
+}
+
+async function measure(
+  server: Server,
+  load: Running<PartOf<'bridge/load'>>,
+  { calls, seconds, settleMs }: BridgeOptions,
+): Promise<[number, BridgeFigures][]> {
+  const target = await server.ask('target');
+  const { kib: idleKib } = await server.usage();
+  const results: [number, BridgeFigures][] = [];
+  for (const n of calls) {
+    await load.ask('open', { target, calls: n });
+    await sleep(settleMs);
+    const before = await server.cpuMs();
+    const { up, down, delivered } = await load.ask('measure', { seconds });
+    const cpuMs = (await server.cpuMs()) - before;
+    const { kib } = await server.usage();
+    results.push([
+      n,
+      {
+        upP50: up.p50,
+        upP99: up.p99,
+        downP50: down.p50,
+        downP99: down.p99,
+        cpuMsPerCallSecond: cpuMs / (n * seconds),
+        kibPerCall: (kib - idleKib) / n,
+        delivered,
+      },
+    ]);
+  }
+  await load.ask('hangUp');
+  return results;
+}
+
+export function bridgeTable(rows: readonly BridgeRow[]): string {
+  const head = ['calls', 'bridge', 'up p50', 'up p99', 'down p50', 'down p99', 'CPU ms', 'ratio', 'KiB', 'delivered'];
+  return table(
+    head,
+    rows.flatMap(({ calls, gateway, proxy }) =>
+      (['gateway', 'proxy'] as const).map((name) => {
+        const row = { gateway, proxy }[name];
+        const { upP50, upP99, downP50, downP99, cpuMsPerCallSecond, kibPerCall } = row;
+        return [
+          String(calls),
+          name,
+          ...[upP50, upP99, downP50, downP99, cpuMsPerCallSecond].map(figure),
+          figure(cpuMsPerCallSecond / proxy.cpuMsPerCallSecond),
+          figure(kibPerCall),
+          `${(row.delivered * 100).toFixed(1)} %`,
+        ];
+      }),
+    ),
+  );
+}
