@@ -138,6 +138,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       await infrastructure.jobs.start();
       await services.viewers.start();
       await graphql.start();
+      if (media !== null) await services.calls.commands.serve(media.registry);
       if (config.surfaces.has('telephony')) services.calls.reconciler.start();
       services.metricsRollup.start();
       started = true;
@@ -146,6 +147,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     stop: async (drainMs = 0) => {
       state.draining = true;
       await media?.drain(drainMs);
+      services.calls.commands.stop();
       await services.calls.reconciler.stop();
       await services.metricsRollup.stop();
       services.calls.streamEnds.close();

@@ -22,10 +22,11 @@ export class CallJournal {
     return Math.max(0, Math.round(this.offsetMs + nowMs));
   }
 
-  append<T extends SessionEventType>(type: T, payload: SessionEventPayloads[T]): void {
+  /** `eventId`: for an event that somebody waits for; unique in its session. */
+  append<T extends SessionEventType>(type: T, payload: SessionEventPayloads[T], eventId: string = newId()): void {
     if (this.closed) return;
     const event: { eventId: string; type: T; at: Date; payload: SessionEventPayloads[T] } = {
-      eventId: newId(),
+      eventId,
       type,
       at: this.clock.now(),
       payload,

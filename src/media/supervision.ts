@@ -1,5 +1,5 @@
 import { AppError, invalid } from '../lib/errors.js';
-import type { SupervisorCommand } from '../ports/live-calls.js';
+import { acknowledgementId, type SupervisorCommand } from '../ports/live-calls.js';
 import type { SupervisorAction } from '../ports/session-events.js';
 import type { Conversation } from './conversation.js';
 import type { CallParts } from './engine-context.js';
@@ -28,7 +28,9 @@ export async function superviseCall(
   if (!isLive() || parts.ending.leaving) throw new AppError('CALL_NOT_ACTIVE', 'The call is ending');
   await DEEDS[command.action](parts, talk, command);
   const { action, by, text, target, commandId } = command;
-  parts.journal.append('SupervisorActed', { action, by, text, target, commandId });
+  const acted = { action, by, text, target, commandId };
+  if (commandId === null) parts.journal.append('SupervisorActed', acted);
+  else parts.journal.append('SupervisorActed', acted, acknowledgementId(commandId));
 }
 
 /** A supervisor does not wait for the agent to finish its sentence. */

@@ -1,5 +1,8 @@
 import type { SupervisorAction } from './session-events.js';
 
+/** `SupervisorActed` of a command has this as its event id: the acknowledgement is found by it, and stored once. */
+export const acknowledgementId = (commandId: string): string => `command:${commandId}`;
+
 /** The calls whose audio passes through this process. The media engine implements it; supervision uses it. */
 export interface LiveCalls {
   /** Null: the call lives elsewhere, or not at all. */

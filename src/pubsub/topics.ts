@@ -16,8 +16,10 @@ export interface Topics {
   diagnosticRaised: { tenantId: string | null; diagnosticId: string };
   /** Minutes of a tenant were counted anew; null: a minute is over, which moves every window. */
   metricsChanged: { tenantId: string | null };
-  /** A command for the process that owns a call; see services/supervision. */
+  /** A command for the process that owns a call; every process hears of it (services/call-commands.ts). */
   callCommand: { sessionId: string; commandId: string };
+  /** A command was refused; its row says why. One that was carried out is found in the session's log. */
+  callCommandFailed: { commandId: string };
   /** A stream was taken over: the process that holds an older generation lets go at once. */
   sessionClaimed: { sessionId: string; generation: number };
 }
@@ -33,7 +35,8 @@ const CHANNEL_KEY: { [T in Topic]: (message: Topics[T]) => string | null } = {
   webhookDeliveryChanged: () => null,
   diagnosticRaised: () => null,
   metricsChanged: () => null,
-  callCommand: (m) => m.sessionId,
+  callCommand: () => null,
+  callCommandFailed: (m) => m.commandId,
   sessionClaimed: (m) => m.sessionId,
 };
 

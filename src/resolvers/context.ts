@@ -11,8 +11,8 @@ import type { ServiceContext } from '../services/context.js';
 import type { DiagnosticsQuery } from '../services/diagnostics-query.js';
 import type { Evaluations } from '../services/evaluations.js';
 import type { LaunchGates } from '../services/launch-gates.js';
-import type { MakeCall } from '../services/make-call.js';
 import type { OperationsMetrics } from '../services/operations-metrics.js';
+import type { CallServices } from '../services/call-services.js';
 import type { PhoneRoutes } from '../services/phone-routes.js';
 import type { Prompts } from '../services/prompts.js';
 import type { RuntimeConfigs } from '../services/runtime-configs.js';
@@ -39,7 +39,7 @@ export interface GraphqlServices {
   launchGates: LaunchGates;
   approvals: Approvals;
   phoneRoutes: PhoneRoutes;
-  calls: { makeCall: MakeCall };
+  calls: Pick<CallServices, 'makeCall' | 'supervisor'>;
   callsQuery: CallsQuery;
   sessionsQuery: SessionsQuery;
   evaluations: Evaluations;

@@ -12,6 +12,7 @@ import { PromptResolver } from './prompt/prompt.resolver.js';
 import { SESSION_EVENT_CLASSES, type SessionEvent } from './session/session-event.type.js';
 import { ActiveSessionsResolver, SessionEndedResolver, VoiceSessionResolver } from './session/session.resolver.js';
 import { ScenarioResolver } from './synthetic/scenario.resolver.js';
+import { SupervisorResolver } from './supervisor/supervisor.resolver.js';
 import { TenantResolver, TenantSettingsResolver } from './tenant/tenant.resolver.js';
 import { ViewerResolver } from './viewer/viewer.resolver.js';
 
@@ -29,6 +30,7 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   VoiceSessionResolver,
   ActiveSessionsResolver,
   SessionEndedResolver,
+  SupervisorResolver,
   EvaluationResolver,
   ScenarioResolver,
   OperationsResolver,

@@ -19,6 +19,7 @@ import { liveLogRoutes } from './live-logs.routes.js';
 import { metricsRoute } from './metrics.js';
 import { adminMetricsRoutes, callStatsRoutes } from './operations-metrics.routes.js';
 import { sessionRoutes } from './sessions.routes.js';
+import { adminSupervisorRoutes, supervisorRoutes } from './supervisor.routes.js';
 
 /** When the paths without a version became deprecated (RFC 9745). */
 const DEPRECATED_SINCE = '@1767225600';
@@ -26,6 +27,7 @@ const DEPRECATED_SINCE = '@1767225600';
 const RUNTIME_ROUTES = [
   callRoutes,
   callStatsRoutes,
+  supervisorRoutes,
   sessionRoutes,
   evaluationRoutes,
   liveLogRoutes,
@@ -41,6 +43,7 @@ const ADMIN_ROUTES = [
   launchRoutes,
   phoneRouteRoutes,
   scenarioRoutes,
+  adminSupervisorRoutes,
   webhookRoutes,
   operationRoutes,
   auditRoutes,

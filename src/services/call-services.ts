@@ -2,6 +2,7 @@ import type { Carrier } from '../ports/carrier.js';
 import type { OutboundHttp } from '../ports/outbound-http.js';
 import type { TextModel } from '../ports/text-model.js';
 import { AfterCall } from './after-call.js';
+import { CallCommands } from './call-commands.js';
 import { CallContinuations } from './call-continuations.js';
 import type { CallGate } from './call-gate.js';
 import { CallLookup } from './call-lookup.js';
@@ -23,6 +24,7 @@ import { SessionEnd } from './session-end.js';
 import { SessionLog } from './session-log.js';
 import { StoredSignatureEvidence, type SignatureEvidence } from './signature-evidence.js';
 import { StreamEnds } from './stream-ends.js';
+import { Supervisor } from './supervisor.js';
 import { publishedVersion, type VersionPicker } from './version-picker.js';
 
 /** What the composition root gives the services of a call; what is optional has a plain default. */
@@ -60,6 +62,9 @@ export interface CallServices {
   signatureEvidence: SignatureEvidence;
   mediaSessions: StreamClaims;
   streamEnds: StreamEnds;
+  /** `serve()` and `stop()` with the process, where calls live. */
+  commands: CallCommands;
+  supervisor: Supervisor;
   /** `work()` registers its queues; before the jobs are started. */
   afterCall: AfterCall;
   /** `start()` and `stop()` with the process. */
@@ -81,6 +86,7 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
   const fallbacks = new Fallbacks(context, desk);
   const streamEnds = new StreamEnds(context, { sessionEnd, progress, lookup });
   const tools = new HttpToolRunner(context, ports.http);
+  const commands = new CallCommands(context);
   return {
     sessionLog,
     accounts,
@@ -90,6 +96,8 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
     lookup,
     fallbacks,
     streamEnds,
+    commands,
+    supervisor: new Supervisor(context, { commands, carrier, accounts, lookup, sessionLog }),
     makeCall: new MakeCall(context, {
       carrier,
       accounts,

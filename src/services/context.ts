@@ -64,6 +64,8 @@ export interface ServiceTiming {
   sweepIntervalMs: number;
   /** Changes of calls are counted into the metrics together, this often. */
   metricsSettleMs: number;
+  /** A supervisor's command is acknowledged by the call's owner within this, else it does nothing. */
+  commandAckMs: number;
 }
 
 export const DEFAULT_TIMING: ServiceTiming = {
@@ -78,4 +80,5 @@ export const DEFAULT_TIMING: ServiceTiming = {
   recorderBatchMs: 50,
   sweepIntervalMs: 5_000,
   metricsSettleMs: 1_000,
+  commandAckMs: 2_000,
 };

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { VoiceSession } from '../../src/entities/index.js';
+import { VoiceSession } from '../../src/entities/index.js';
 import { newId } from '../../src/lib/ids.js';
 import type { NewSessionEvent } from '../../src/ports/session-events.js';
+import { ScriptedCaller } from '../../src/simulators/carrier/caller.js';
 import { seedSession } from '../testkit/context.js';
 import { DocumentedApi } from '../testkit/documented.js';
 import { ADMIN_KEY, seedCallable, startGateway, type TestGateway } from '../testkit/gateway.js';
@@ -568,6 +569,37 @@ describe('live logs', () => {
       'live:read',
     );
     expect((await api.send('GET', `/api/v1/live-logs?session_id=x&after=-1`, { key: acme.key })).status).toBe(400);
+  });
+});
+
+describe('stepping into a call', () => {
+  const acts: [string, object?][] = [
+    ['say', { text: 'One moment.' }],
+    ['whisper', { text: 'Be brief.' }],
+    ['mute'],
+    ['unmute'],
+    ['take-over'],
+    ['hand-back'],
+    ['escalate', { reason: 'asked for a person' }],
+  ];
+
+  it.each([
+    ['a tenant', (sid: string, act: string, body?: object) => tenant('POST', `/calls/${sid}/${act}`, body)],
+    ['an admin', (sid: string, act: string, body?: object) => admin('POST', `/calls/${sid}/${act}`, body)],
+  ])('answers %s as documented', async (_, act) => {
+    for (const last of [['transfer', { to: '+15555550123' }], ['end']] as [string, object?][]) {
+      const handset = new ScriptedCaller([{ pause: 600_000 }]);
+      const call = gateway.carrier.startInboundCall({ from: '+15555550456', to: acme.number, handset });
+      const over = call.run();
+      const em = gateway.database.database.em({ all: true });
+      await until(() => em.findOne(VoiceSession, { callSid: call.sid, lastSeq: { $gte: 1 } }), 'the session');
+      for (const [name, body] of [...(last[0] === 'end' ? acts : []), last]) {
+        const answer = await act(call.sid, name, body);
+        expect(answer, name).toMatchObject({ status: 200, body: { ok: true, call_sid: call.sid } });
+      }
+      await over;
+    }
+    expect((await act(`CA${'0'.repeat(32)}`, 'end')).status).toBe(404);
   });
 });
 

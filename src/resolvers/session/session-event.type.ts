@@ -106,6 +106,8 @@ export class SupervisorActed extends SessionEvent {
   text!: string | null;
   @Field(() => String, { nullable: true })
   target!: string | null;
+  @Field(() => ID, { nullable: true, description: 'Of the command that asked for it.' })
+  commandId!: string | null;
 }
 @ObjectType({ ...event, description: 'The log’s last event.' })
 export class SessionEnded extends SessionEvent {

@@ -1,0 +1,292 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AuditEntry, Call, CallCommand, SessionEvent, VoiceSession } from '../src/entities/index.js';
+import { newId } from '../src/lib/ids.js';
+import { MemoryBus } from '../src/pubsub/memory.js';
+import { ScriptedCaller, type Step } from '../src/simulators/carrier/caller.js';
+import type { SimulatedCall } from '../src/simulators/carrier/call.js';
+import { ADMIN_KEY, seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
+import { graphql, must } from './testkit/graphql.js';
+import { until } from './testkit/until.js';
+
+/** `owner` holds the calls; `other` shares database and bus with it, and nothing else. */
+let owner: TestGateway;
+let other: TestGateway;
+let acme: Awaited<ReturnType<typeof seedCallable>>;
+let globex: Awaited<ReturnType<typeof seedCallable>>;
+const DESK = '+15555550700';
+beforeAll(async () => {
+  const bus = process.env.REDIS_URL ? {} : { bus: new MemoryBus() };
+  owner = await startGateway({ overrides: bus });
+  other = await startGateway({ database: owner.database, overrides: bus });
+  acme = await seedCallable(owner);
+  globex = await seedCallable(owner, 'globex', '+15555559876');
+});
+afterAll(async () => {
+  await other.stop();
+  await owner.stop();
+});
+
+const em = () => owner.database.database.em({ all: true });
+let callers = 0;
+
+interface Talk {
+  call: SimulatedCall;
+  caller: ScriptedCaller;
+  row: Call;
+  session: VoiceSession;
+  over: Promise<unknown>;
+}
+
+/** Somebody who has called, was greeted, and stays on the line. */
+async function talk(steps: Step[] = [{ pause: 600_000 }], to = acme.number): Promise<Talk> {
+  const caller = new ScriptedCaller([{ waitForAgent: 300 }, ...steps]);
+  const call = owner.carrier.startInboundCall({ from: `+1555555${4_000 + callers++}`, to, handset: caller });
+  const over = call.run();
+  const session = await until(
+    () => em().findOne(VoiceSession, { callSid: call.sid, turnCount: { $gte: 1 } }),
+    'the greeting',
+  );
+  return { call, caller, over, session, row: await em().findOneOrFail(Call, { callSid: call.sid }) };
+}
+const say = (name: string): Step => ({ say: owner.model.library.clip(name) });
+const log = ({ session }: Talk) => em().find(SessionEvent, { sessionId: session.id }, { orderBy: { seq: 'asc' } });
+const acts = async (t: Talk) =>
+  (await log(t)).filter(({ type }) => type === 'SupervisorActed').map(({ payload }) => payload.action);
+const post = (gateway: TestGateway, t: Talk, act: string, body: object = {}, key = acme.key) =>
+  gateway.call('POST', `/api/v1/calls/${t.call.sid}/${act}`, { key, body });
+/** The model session that talks to the newest caller. */
+const model = () => owner.model.sessions.at(-1)!;
+const heardByModel = () => JSON.stringify(model().conversation.items);
+const turns = async (t: Talk) =>
+  (await owner.call('GET', `/api/v1/voice-sessions/${t.session.id}`, { key: acme.key })).body.transcript as {
+    role: string;
+    content: string;
+  }[];
+
+describe('a supervisor at any process', () => {
+  it('speaks through the agent and whispers to it; both are logged, and audited with who and from where', async () => {
+    const t = await talk();
+    const said = await post(other, t, 'say', { text: 'One moment please.' });
+    expect(said).toMatchObject({ status: 200, body: { ok: true, call_sid: t.call.sid, status: 'in-progress' } });
+    await until(async () => (await turns(t)).some(({ content }) => content === 'One moment please.'), 'the words');
+    const { whisperToAgent } = await must(
+      other,
+      `mutation ($id: ID!) { whisperToAgent(callId: $id, text: "Offer a refund") { seq action by text commandId } }`,
+      { id: t.row.id },
+      acme.key,
+    );
+    expect(whisperToAgent).toMatchObject({ action: 'WHISPER', text: 'Offer a refund' });
+    await until(() => heardByModel().includes('Offer a refund'), 'the whisper');
+    const events = await log(t);
+    expect(events.find(({ seq }) => seq === whisperToAgent.seq)).toMatchObject({
+      type: 'SupervisorActed',
+      payload: { action: 'WHISPER', by: whisperToAgent.by, commandId: whisperToAgent.commandId },
+    });
+    expect((await turns(t)).some(({ content }) => content.includes('refund'))).toBe(false);
+    const audited = await em().find(AuditEntry, { subjectId: t.row.id }, { orderBy: { createdAt: 'asc' } });
+    expect(audited).toMatchObject([
+      { action: 'call.said', actor: whisperToAgent.by, address: '127.0.0.1', after: { text: 'One moment please.' } },
+      { action: 'call.whispered', tenantId: 'acme', subjectType: 'call' },
+    ]);
+    await post(owner, t, 'end');
+    await t.over;
+  });
+
+  it('silences the agent, which still listens, and gives it the word again', async () => {
+    const t = await talk([
+      { pause: 2_000 },
+      say('order-status'),
+      { pause: 4_000 },
+      say('order-status'),
+      { pause: 600_000 },
+    ]);
+    expect((await post(other, t, 'mute')).status).toBe(200);
+    await until(async () => (await turns(t)).some(({ role }) => role === 'user'), 'the caller');
+    await until(async () => (await turns(t)).filter(({ role }) => role === 'user').length === 2, 'the caller again');
+    expect((await turns(t)).filter(({ role }) => role === 'assistant')).toHaveLength(1);
+    await post(other, t, 'say', { text: 'A colleague is listening.' });
+    await until(async () => (await turns(t)).at(-1)!.content === 'A colleague is listening.', 'the only words');
+    await must(other, `mutation ($id: ID!) { unmuteAgent(callId: $id) { seq } }`, { id: t.row.id }, acme.key);
+    await must(other, `mutation ($id: ID!) { takeOver(callId: $id) { id escalated } }`, { id: t.row.id }, acme.key);
+    const { handBack } = await must(
+      other,
+      `mutation ($id: ID!) { handBack(callId: $id) { escalated } }`,
+      { id: t.row.id },
+      acme.key,
+    );
+    expect(handBack.escalated).toBe(true);
+    expect(await acts(t)).toEqual(['MUTE', 'SAY', 'UNMUTE', 'TAKE_OVER', 'HAND_BACK']);
+    await post(owner, t, 'end');
+    await t.over;
+  });
+
+  it('transfers: the caller is sent on, the call is escalated, the tenant hears of it', async () => {
+    const t = await talk();
+    const { status, body } = await post(other, t, 'transfer', { to: DESK });
+    expect({ status, escalated: body.escalated }).toEqual({ status: 200, escalated: true });
+    await t.over;
+    expect(t.call.dialed).toEqual([DESK]);
+    const session = await until(
+      () => em().findOne(VoiceSession, { id: t.session.id, status: 'COMPLETED' }),
+      'the end of the session',
+    );
+    expect(session).toMatchObject({ endReason: 'TRANSFERRED', escalated: true });
+    const story = (await log(t)).map(({ type }) => type).filter((type) => /Supervisor|Escalated|Ended/.test(type));
+    expect(story).toEqual(['SessionEscalated', 'SupervisorActed', 'SessionEnded']);
+    const sent = await em().execute(
+      `select payload from tenant_event where event = 'voice.call.escalated' and payload->'data'->>'call_sid' = ?`,
+      [t.call.sid],
+    );
+    expect(sent).toMatchObject([{ payload: { data: { target: DESK, initiated_by: 'supervisor' } } }]);
+  });
+
+  it('escalates: without any number it is recorded, and the agent stays', async () => {
+    const t = await talk();
+    const { escalateCall } = await must(
+      other,
+      `mutation ($id: ID!) { escalateCall(callId: $id, reason: "angry") { escalated status } }`,
+      { id: t.row.id },
+      acme.key,
+    );
+    expect(escalateCall).toEqual({ escalated: true, status: 'IN_PROGRESS' });
+    const escalation = (await log(t)).find(({ type }) => type === 'SessionEscalated')!.payload.escalation;
+    expect(escalation).toMatchObject({ reason: 'angry', action: 'RECORD', target: null, initiatedBy: 'SUPERVISOR' });
+    const { endCall } = await must(
+      other,
+      `mutation ($id: ID!) { endCall(callId: $id) { id } }`,
+      { id: t.row.id },
+      acme.key,
+    );
+    expect(endCall.id).toBe(t.row.id);
+    await t.over;
+    expect(
+      await until(() => em().findOne(VoiceSession, { id: t.session.id, status: 'COMPLETED' }), 'the end'),
+    ).toMatchObject({
+      endReason: 'INTENT',
+    });
+    expect(await post(other, t, 'say', { text: 'late' })).toMatchObject({
+      status: 409,
+      body: { code: 'CALL_NOT_ACTIVE' },
+    });
+    expect(await post(other, t, 'end')).toMatchObject({ status: 409, body: { code: 'CALL_NOT_ACTIVE' } });
+  });
+
+  it('ends a call that still rings, which no process owns', async () => {
+    owner.carrier.behaviours.set('+15555550701', { ringMs: 600_000 });
+    const made = await owner.call('POST', '/api/v1/make-call', { key: acme.key, body: { to: '+15555550701' } });
+    const ringing = owner.carrier.calls.find(({ sid }) => sid === made.body.call_sid)!;
+    await until(() => ringing.status === 'ringing', 'the ringing');
+    const say = await owner.call('POST', `/api/v1/calls/${ringing.sid}/say`, { key: acme.key, body: { text: 'Hi' } });
+    expect(say).toMatchObject({ status: 409, body: { code: 'CALL_NOT_ACTIVE' } });
+    const ended = await owner.call('POST', `/api/v1/calls/${ringing.sid}/end`, { key: acme.key });
+    expect(ended).toMatchObject({ status: 200, body: { seq: null } });
+    await ringing.ended;
+    await until(() => em().findOne(Call, { callSid: ringing.sid, endedAt: { $ne: null } }), 'the end of the call');
+  });
+});
+
+describe('a command', () => {
+  it('that is repeated with its id acts once, also after the end of the call', async () => {
+    const t = await talk();
+    const command_id = newId();
+    const answers = await Promise.all(
+      [owner, other, other].map((gateway) => post(gateway, t, 'say', { text: 'Only once.', command_id })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(new Set(answers.map(({ body }) => body.seq)).size).toBe(1);
+    expect(await post(other, t, 'say', { text: 'Something else.', command_id })).toMatchObject({
+      status: 409,
+      body: { code: 'IDEMPOTENCY_CONFLICT' },
+    });
+    expect(await acts(t)).toEqual(['SAY']);
+    expect(await em().count(AuditEntry, { subjectId: t.row.id })).toBe(1);
+    const end = newId();
+    await post(other, t, 'end', { command_id: end });
+    await t.over;
+    expect(await post(other, t, 'end', { command_id: end })).toMatchObject({ status: 200, body: { command_id: end } });
+  });
+
+  it('that nobody takes in time says so, and does nothing when it arrives late', async () => {
+    const t = await talk();
+    const { commands } = owner.app.services.calls;
+    commands.stop();
+    const command_id = newId();
+    const lost = await post(other, t, 'say', { text: 'Too late.', command_id });
+    expect(lost).toMatchObject({
+      status: 503,
+      body: { code: 'COMMAND_NOT_ACKNOWLEDGED', retryable: true, command_id },
+    });
+    expect(lost.headers.get('retry-after')).toBe('1');
+    await commands.serve(owner.app.media!.registry);
+    await owner.app.services.context.topics.publish('callCommand', { sessionId: t.session.id, commandId: command_id });
+    await post(other, t, 'whisper', { text: 'in between' });
+    expect(await acts(t)).toEqual(['WHISPER']);
+    expect(await em().findOne(CallCommand, { id: command_id })).toMatchObject({ state: 'EXPIRED' });
+    // Repeated, it is given its time once more.
+    expect((await post(other, t, 'say', { text: 'Too late.', command_id })).status).toBe(200);
+    await em().execute(
+      `update call_command set state = 'PENDING', expires_at = now() - interval '1 second' where id = ?`,
+      [command_id],
+    );
+    await owner.app.services.context.topics.publish('callCommand', { sessionId: t.session.id, commandId: command_id });
+    await post(other, t, 'mute');
+    expect(await acts(t)).toEqual(['WHISPER', 'SAY', 'MUTE']);
+    await post(owner, t, 'end');
+    await t.over;
+  });
+
+  it('that the carrier refuses comes back as the refusal, and the agent stays with the caller', async () => {
+    const t = await talk();
+    owner.carrier.faults.update = 400;
+    try {
+      expect(await post(other, t, 'transfer', { to: DESK })).toMatchObject({
+        status: 422,
+        body: { code: 'CARRIER_REJECTED' },
+      });
+    } finally {
+      owner.carrier.faults.update = null;
+    }
+    expect(await acts(t)).toEqual([]);
+    expect((await post(other, t, 'say', { text: 'Still here.' })).status).toBe(200);
+    await post(owner, t, 'end');
+    await t.over;
+  });
+
+  it('needs the scope, its own tenant, and sense', async () => {
+    const t = await talk();
+    const { body } = await owner.admin('POST', '/tenants/acme/api-keys', {
+      name: 'reader',
+      scopes: ['calls:read', 'operations:read'],
+    });
+    expect(await post(other, t, 'end', {}, body.key)).toMatchObject({
+      status: 403,
+      body: { required_scope: 'operations:write' },
+    });
+    expect((await post(other, t, 'end', {}, globex.key)).status).toBe(404);
+    const foreign = await graphql(
+      other,
+      `
+        mutation ($id: ID!) {
+          endCall(callId: $id) {
+            id
+          }
+        }
+      `,
+      { id: t.row.id },
+      globex.key,
+    );
+    expect(foreign.errors![0]!.extensions.code).toBe('NOT_FOUND');
+    for (const [act, wrong, path] of [
+      ['say', { text: ' ' }, 'text'],
+      ['transfer', { to: 'desk' }, 'to'],
+      ['escalate', { reason: 'x', target: '12' }, 'target'],
+      ['mute', { command_id: 'one' }, 'command_id'],
+    ] as const)
+      expect(await post(other, t, act, wrong)).toMatchObject({ status: 400, body: { details: [{ path }] } });
+    const admin = await other.call('POST', `/api/v1/admin/calls/${t.row.id}/end`, {
+      headers: { 'x-admin-key': ADMIN_KEY },
+    });
+    expect(admin).toMatchObject({ status: 200, body: { call_id: t.row.id } });
+    await t.over;
+  });
+});
