@@ -134,6 +134,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     start: async () => {
       await infrastructure.database.migrate();
       await services.calls.afterCall.work();
+      await services.rolloutWatch.work();
       await deliverer.work();
       await infrastructure.jobs.start();
       await services.viewers.start();

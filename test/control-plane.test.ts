@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AuditEntry, Call, TenantEvent, TwilioCredential } from '../src/entities/index.js';
+import { AuditEntry, Call, RolloutHistory, TenantEvent, TwilioCredential } from '../src/entities/index.js';
 import { open } from '../src/lib/crypto.js';
 import { encodeCursor } from '../src/lib/cursor.js';
 import { AppError, type ErrorCode } from '../src/lib/errors.js';
@@ -329,8 +329,10 @@ describe('the control plane', () => {
       expect(forced).toMatchObject({ status: 'PUBLISHED', forcedReason: 'demo day', promptRevision: 2 });
       expect(await versions.get(admin, one.id)).toMatchObject({ status: 'RETIRED' });
       expect((await new Agents(ctx).get(admin, agent.id)).publishedVersionId).toBe(two.id);
-      const history = await new Agents(ctx).rolloutHistory(admin, agent.id, {});
-      expect(history.rows.map((r) => r.action)).toEqual(['FORCED', 'PUBLISHED']);
+      const history = await test.database
+        .em({ all: true })
+        .find(RolloutHistory, { agentId: agent.id }, { orderBy: { createdAt: 'desc' } });
+      expect(history.map((r) => r.action)).toEqual(['FORCED', 'PUBLISHED']);
       const trail: string[] = [];
       for await (const entry of new AuditQuery(ctx).export(admin, { action: 'agent_version.', subjectId: two.id }))
         trail.push(`${entry.action} ${entry.reason}`);

@@ -23,6 +23,9 @@ import { meteredOutbox } from '../services/metered-outbox.js';
 import { OperationsMetrics } from '../services/operations-metrics.js';
 import { PhoneRoutes } from '../services/phone-routes.js';
 import { Prompts } from '../services/prompts.js';
+import { RolloutGovernance } from '../services/rollout-governance.js';
+import { RolloutWatch } from '../services/rollout-watch.js';
+import { Rollouts } from '../services/rollout.js';
 import { RuntimeConfigs } from '../services/runtime-configs.js';
 import { Scenarios } from '../services/scenarios.js';
 import { SessionsQuery } from '../services/sessions-query.js';
@@ -56,6 +59,9 @@ export interface Services {
   launchGates: LaunchGates;
   approvals: Approvals;
   phoneRoutes: PhoneRoutes;
+  rollouts: Rollouts;
+  rolloutGovernance: RolloutGovernance;
+  rolloutWatch: RolloutWatch;
   callsQuery: CallsQuery;
   sessionsQuery: SessionsQuery;
   evaluations: Evaluations;
@@ -116,6 +122,9 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
   const launchGates = new LaunchGates(context);
   const clearance = new Clearance(context, launchGates, calls.diagnostics);
   const webhookEndpoints = new WebhookEndpoints(context);
+  const agents = new Agents(context);
+  const { diagnostics } = calls;
+  const rollouts = new Rollouts(context, { clearance, diagnostics, agents });
   const adminSessions =
     config.adminPasswordSha256 === null
       ? null
@@ -142,12 +151,15 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     testNumbers: new TestNumbers(context),
     accessRequests: new AccessRequests(context),
     prompts: new Prompts(context),
-    agents: new Agents(context),
+    agents,
     agentVersions: new AgentVersions(context, clearance),
     clearance,
     launchGates,
     approvals: new Approvals(context),
     phoneRoutes: new PhoneRoutes(context, infrastructure.carrier, calls.accounts),
+    rollouts,
+    rolloutGovernance: new RolloutGovernance(context, agents, rollouts),
+    rolloutWatch: new RolloutWatch(context, diagnostics),
     callsQuery: new CallsQuery(context),
     sessionsQuery: new SessionsQuery(context),
     evaluations: new Evaluations(context),

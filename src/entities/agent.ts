@@ -1,7 +1,7 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/postgresql';
 import type { WeeklyHours } from '../lib/hours.js';
 import { createdAt, identity, timestamps } from './columns.js';
-import { AGENT_VERSION_STATUSES, ROLLOUT_ACTIONS, ROUTE_DIRECTIONS } from './enums.js';
+import { AGENT_VERSION_STATUSES, ROLLOUT_ACTIONS, ROUTE_DIRECTIONS, type StopMetric } from './enums.js';
 import { Tenant } from './tenant.js';
 
 /** A system prompt by key; its text lives in immutable revisions. */
@@ -192,7 +192,7 @@ export const RolloutPolicy = defineEntity({
 export type RolloutPolicy = InferEntity<typeof RolloutPolicy>;
 
 export interface StopCondition {
-  metric: 'ERROR_RATE' | 'ESCALATION_RATE' | 'MEAN_SCORE' | 'TIME_TO_FIRST_AUDIO_P95_MS';
+  metric: StopMetric;
   /** Rates and scores 0-1; milliseconds for the last. Above it stops (MEAN_SCORE: below it). */
   threshold: number;
   windowMinutes: number;

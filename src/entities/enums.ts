@@ -50,6 +50,9 @@ export const ROLLOUT_ACTIONS = [
 ] as const;
 export type RolloutAction = (typeof ROLLOUT_ACTIONS)[number];
 
+export const STOP_METRICS = ['ERROR_RATE', 'ESCALATION_RATE', 'MEAN_SCORE', 'TIME_TO_FIRST_AUDIO_P95_MS'] as const;
+export type StopMetric = (typeof STOP_METRICS)[number];
+
 export const DELIVERY_STATUSES = ['PENDING', 'DELIVERED', 'FAILED', 'DEAD_LETTER'] as const;
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 

@@ -15,6 +15,8 @@ import type { OperationsMetrics } from '../services/operations-metrics.js';
 import type { CallServices } from '../services/call-services.js';
 import type { PhoneRoutes } from '../services/phone-routes.js';
 import type { Prompts } from '../services/prompts.js';
+import type { RolloutGovernance } from '../services/rollout-governance.js';
+import type { Rollouts } from '../services/rollout.js';
 import type { RuntimeConfigs } from '../services/runtime-configs.js';
 import type { Scenarios } from '../services/scenarios.js';
 import type { SessionsQuery } from '../services/sessions-query.js';
@@ -39,6 +41,8 @@ export interface GraphqlServices {
   launchGates: LaunchGates;
   approvals: Approvals;
   phoneRoutes: PhoneRoutes;
+  rollouts: Rollouts;
+  rolloutGovernance: RolloutGovernance;
   calls: Pick<CallServices, 'makeCall' | 'supervisor'>;
   callsQuery: CallsQuery;
   sessionsQuery: SessionsQuery;

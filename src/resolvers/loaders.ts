@@ -1,5 +1,14 @@
 import DataLoader from 'dataloader';
-import type { AgentVersion, Agent, Evaluation, ToolCall, Turn, VoiceSession, Call } from '../entities/index.js';
+import type {
+  AgentVersion,
+  Agent,
+  Evaluation,
+  RolloutPolicy,
+  ToolCall,
+  Turn,
+  VoiceSession,
+  Call,
+} from '../entities/index.js';
 import type { Viewer } from '../services/viewer.js';
 import type { GraphqlServices } from './context.js';
 
@@ -14,11 +23,12 @@ export interface Loaders {
   agent: DataLoader<string, Agent | null>;
   agentVersion: DataLoader<string, AgentVersion | null>;
   versionsOfAgent: DataLoader<string, AgentVersion[]>;
+  rolloutPolicy: DataLoader<string, RolloutPolicy | null>;
 }
 
 /** `cache` false for subscriptions: each of their events must see the rows as they are then. */
 export function createLoaders(services: GraphqlServices, viewer: () => Viewer, cache: boolean): Loaders {
-  const { agents, agentVersions, callsQuery: calls, sessionsQuery: sessions } = services;
+  const { agents, agentVersions, rollouts, callsQuery: calls, sessionsQuery: sessions } = services;
   const one = <T>(load: (viewer: Viewer, ids: readonly string[]) => Promise<T[]>, key: (row: T) => string) =>
     new DataLoader<string, T | null>(
       async (ids) => {
@@ -70,6 +80,10 @@ export function createLoaders(services: GraphqlServices, viewer: () => Viewer, c
     ),
     versionsOfAgent: many(
       (who, ids) => agents.versionsOf(who, ids),
+      (row) => row.agentId,
+    ),
+    rolloutPolicy: one(
+      (who, ids) => rollouts.policiesOf(who, ids),
       (row) => row.agentId,
     ),
   };

@@ -9,6 +9,7 @@ import { MetricsResolver, WatchMetricsResolver } from './metrics/metrics.resolve
 import { OperationsResolver } from './operations/operations.resolver.js';
 import { PhoneRouteResolver } from './phone-route/phone-route.resolver.js';
 import { PromptResolver } from './prompt/prompt.resolver.js';
+import { AgentRolloutResolver, RolloutPolicyResolver } from './rollout/rollout.resolver.js';
 import { SESSION_EVENT_CLASSES, type SessionEvent } from './session/session-event.type.js';
 import { ActiveSessionsResolver, SessionEndedResolver, VoiceSessionResolver } from './session/session.resolver.js';
 import { ScenarioResolver } from './synthetic/scenario.resolver.js';
@@ -25,6 +26,8 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   AgentResolver,
   AgentVersionResolver,
   LaunchResolver,
+  RolloutPolicyResolver,
+  AgentRolloutResolver,
   PhoneRouteResolver,
   CallResolver,
   VoiceSessionResolver,

@@ -21,6 +21,8 @@ import type { LaunchGates } from '../services/launch-gates.js';
 import type { OperationsMetrics } from '../services/operations-metrics.js';
 import type { PhoneRoutes } from '../services/phone-routes.js';
 import type { Prompts } from '../services/prompts.js';
+import type { RolloutGovernance } from '../services/rollout-governance.js';
+import type { Rollouts } from '../services/rollout.js';
 import type { RuntimeConfigs } from '../services/runtime-configs.js';
 import type { Scenarios } from '../services/scenarios.js';
 import type { SessionsQuery } from '../services/sessions-query.js';
@@ -51,6 +53,8 @@ export interface RestServices {
   launchGates: LaunchGates;
   approvals: Approvals;
   phoneRoutes: PhoneRoutes;
+  rollouts: Rollouts;
+  rolloutGovernance: RolloutGovernance;
   callsQuery: CallsQuery;
   sessionsQuery: SessionsQuery;
   evaluations: Evaluations;

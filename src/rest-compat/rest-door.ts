@@ -5,6 +5,7 @@ import { agentRoutes, phoneRouteRoutes, promptRoutes } from './admin-agents.rout
 import { alertRoutes } from './admin-alerts.routes.js';
 import { launchRoutes } from './admin-launch.routes.js';
 import { auditRoutes, operationRoutes, webhookRoutes } from './admin-operations.routes.js';
+import { rolloutRoutes } from './admin-rollout.routes.js';
 import { adminSessionRoutes } from './admin-session.routes.js';
 import { credentialRoutes, runtimeConfigRoutes, tenantRoutes } from './admin-tenants.routes.js';
 import { scenarioRoutes } from './admin-synthetic.routes.js';
@@ -39,6 +40,7 @@ const ADMIN_ROUTES = [
   runtimeConfigRoutes,
   credentialRoutes,
   agentRoutes,
+  rolloutRoutes,
   promptRoutes,
   launchRoutes,
   phoneRouteRoutes,

@@ -1,4 +1,4 @@
-import { Agent, AgentVersion, RolloutHistory } from '../entities/index.js';
+import { Agent, AgentVersion } from '../entities/index.js';
 import type { Page } from '../lib/cursor.js';
 import { notFound } from '../lib/errors.js';
 import type { WeeklyHours } from '../lib/hours.js';
@@ -102,13 +102,6 @@ export class Agents {
   list(viewer: Viewer, tenantId: string | null | undefined, request: OffsetRequest): Promise<Rows<Agent>> {
     requireScope(viewer, 'agents:read');
     return listOffset(emFor(this.ctx.database, viewer, tenantId), Agent, {}, request);
-  }
-
-  /** Who changed what its traffic reaches, newest first. */
-  async rolloutHistory(viewer: Viewer, agentId: string, request: PageRequest): Promise<Page<RolloutHistory>> {
-    requireScope(viewer, 'agents:read');
-    const em = emFor(this.ctx.database, viewer);
-    return listPage(em, RolloutHistory, { agentId: knownId('agent', agentId) }, request);
   }
 
   /** For dataloaders: the visible ones of `ids`. */

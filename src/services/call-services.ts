@@ -25,7 +25,7 @@ import { SessionLog } from './session-log.js';
 import { StoredSignatureEvidence, type SignatureEvidence } from './signature-evidence.js';
 import { StreamEnds } from './stream-ends.js';
 import { Supervisor } from './supervisor.js';
-import { publishedVersion, type VersionPicker } from './version-picker.js';
+import { rolloutPicker, type VersionPicker } from './version-picker.js';
 
 /** What the composition root gives the services of a call; what is optional has a plain default. */
 export interface CallPorts {
@@ -73,7 +73,7 @@ export interface CallServices {
 
 export function createCallServices(context: ServiceContext, ports: CallPorts): CallServices {
   const { carrier, gate } = ports;
-  const picker = clearedOnly(ports.picker ?? publishedVersion);
+  const picker = clearedOnly(ports.picker ?? rolloutPicker);
   const wishes = new RecordedWishes(context);
   const desk = ports.callbackDesk ?? wishes;
   const doNotCall = ports.doNotCall ?? wishes;

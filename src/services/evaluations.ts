@@ -6,6 +6,7 @@ import { isUuid } from '../lib/ids.js';
 import { Checks } from './checks.js';
 import type { ServiceContext } from './context.js';
 import { listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
+import { watchCandidateOf } from './rollout-watch.js';
 import { actorOf, emFor, requireScope, type Viewer } from './viewer.js';
 import { inTransaction } from './writes.js';
 
@@ -66,6 +67,7 @@ export class Evaluations {
       const all = await em.find(Evaluation, { sessionId: session.id });
       call.evaluationScore = all.reduce((sum, { score }) => sum + Number(score), 0) / all.length;
       await em.flush();
+      await watchCandidateOf(em, this.ctx, call.id);
       if (!call.synthetic)
         await this.ctx.outbox.enqueue(em, session.tenantId, 'voice.session.evaluated', {
           voice_session_id: session.id,

@@ -9,7 +9,6 @@ import {
   type OutsideDestination,
 } from '../entities/index.js';
 import { isOpenAt } from '../lib/hours.js';
-import { parseE164 } from '../lib/phone.js';
 import { LAST_RESORT, type CallAnswer } from './call-answers.js';
 import type { CallGate } from './call-gate.js';
 import { announceCall } from './call-progress.js';
@@ -23,7 +22,7 @@ import type { Fallbacks } from './fallbacks.js';
 import { openSession } from './session-open.js';
 import { connectAnswer } from './stream-answer.js';
 import { loadRuntimeConfig } from './telephony.js';
-import type { VersionPicker } from './version-picker.js';
+import { partyOf, type VersionPicker } from './version-picker.js';
 
 /** The first webhook of a call that came in, parsed. */
 export interface IncomingCall {
@@ -142,11 +141,11 @@ export class InboundCalls {
     route: PhoneRoute,
     agent: Agent | null,
     agentOutside: boolean,
-    { from }: IncomingCall,
+    { from, callSid }: IncomingCall,
   ): Promise<AgentVersion | null> {
     if (agent === null) return null;
     const pinned = agentOutside ? null : await pinnedVersion(em, route);
-    return pinned ?? this.services.picker.pick(em, agent, parseE164(from));
+    return pinned ?? this.services.picker.pick(em, agent, partyOf(from, callSid));
   }
 
   private async fallback(call: Call, { refusal, outside }: Reception): Promise<CallAnswer> {

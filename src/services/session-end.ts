@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { VoiceSession } from '../entities/index.js';
 import type { EndReason } from '../ports/session-events.js';
 import type { ServiceContext } from './context.js';
+import { watchCandidateOf } from './rollout-watch.js';
 import type { SessionLog } from './session-log.js';
 
 /** Queues of what follows a call. */
@@ -70,6 +71,7 @@ export class SessionEnd {
     if (ended) {
       await this.context.jobs.send(SUMMARY_QUEUE, { sessionId: session.id }, {}, em);
       await this.context.jobs.send(COMPLETED_QUEUE, { callId: session.callId }, {}, em);
+      await watchCandidateOf(em, this.context, session.callId);
     }
     return { ended, announce };
   }

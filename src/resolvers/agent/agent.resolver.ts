@@ -1,9 +1,9 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
-import type { Agent, AgentVersion, RolloutHistory } from '../../entities/index.js';
+import type { Agent, AgentVersion } from '../../entities/index.js';
 import { byCreation, PageArgs, toConnection, type Connection } from '../common/connection.js';
 import type { GraphqlContext } from '../context.js';
 import { CreateAgentInput, CreateAgentVersionInput, UpdateAgentInput, UpdateAgentVersionInput } from './agent.input.js';
-import { AgentConnection, AgentType, AgentVersionType, RolloutEventConnection } from './agent.type.js';
+import { AgentConnection, AgentType, AgentVersionType } from './agent.type.js';
 
 @Resolver(() => AgentType)
 export class AgentResolver {
@@ -50,15 +50,6 @@ export class AgentResolver {
   @FieldResolver(() => [AgentVersionType], { description: 'Newest first.' })
   versions(@Root() agent: Agent, @Ctx() { loaders }: GraphqlContext): Promise<AgentVersion[]> {
     return loaders.versionsOfAgent.load(agent.id);
-  }
-
-  @FieldResolver(() => RolloutEventConnection)
-  async rolloutHistory(
-    @Root() agent: Agent,
-    @Args(() => PageArgs) page: PageArgs,
-    @Ctx() { viewer, services }: GraphqlContext,
-  ): Promise<Connection<RolloutHistory>> {
-    return toConnection(await services.agents.rolloutHistory(viewer, agent.id, page), page, byCreation);
   }
 }
 

@@ -1,11 +1,7 @@
 import { Field, ID, Int, ObjectType } from 'type-graphql';
-import type {
-  AgentEscalationRule,
-  AgentVersionStatus as Status,
-  RolloutAction as Action,
-} from '../../entities/index.js';
+import type { AgentEscalationRule, AgentVersionStatus as Status } from '../../entities/index.js';
 import { connectionType } from '../common/connection.js';
-import { AgentVersionStatus, HttpMethod, RolloutAction, RuleAction } from '../common/enums.js';
+import { AgentVersionStatus, HttpMethod, RuleAction } from '../common/enums.js';
 import { Fallback, WeeklyHours } from '../common/hours.type.js';
 import { DateTime, Json } from '../common/scalars.js';
 
@@ -128,28 +124,3 @@ export class AgentVersionType {
   @Field(() => DateTime)
   createdAt!: Date;
 }
-
-@ObjectType('RolloutEvent', { simpleResolvers: true, description: 'Who changed what traffic reaches.' })
-export class RolloutEventType {
-  @Field(() => ID)
-  id!: string;
-  @Field(() => ID)
-  agentId!: string;
-  @Field(() => RolloutAction)
-  action!: Action;
-  @Field(() => ID, { nullable: true })
-  fromVersionId!: string | null;
-  @Field(() => ID, { nullable: true })
-  toVersionId!: string | null;
-  @Field(() => Int, { nullable: true })
-  percentage!: number | null;
-  @Field(() => String, { nullable: true })
-  reason!: string | null;
-  @Field(() => Json, { nullable: true })
-  evidence!: Record<string, unknown> | null;
-  @Field(() => String)
-  by!: string;
-  @Field(() => DateTime)
-  createdAt!: Date;
-}
-export const RolloutEventConnection = connectionType('RolloutEvent', () => RolloutEventType);

@@ -8,6 +8,7 @@ import {
   ROLLOUT_ACTIONS,
   ROUTE_DIRECTIONS,
   SESSION_STATUSES,
+  STOP_METRICS,
   TENANT_STATUSES,
 } from '../../entities/index.js';
 import {
@@ -45,6 +46,7 @@ export const RouteDirection = enumOf('RouteDirection', ROUTE_DIRECTIONS);
 export const EvaluationSource = enumOf('EvaluationSource', EVALUATION_SOURCES);
 export const DiagnosticSeverity = enumOf('DiagnosticSeverity', DIAGNOSTIC_SEVERITIES);
 export const RolloutAction = enumOf('RolloutAction', ROLLOUT_ACTIONS);
+export const StopMetric = enumOf('StopMetric', STOP_METRICS);
 export const FallbackAction = enumOf('FallbackAction', ['message', 'transfer', 'callback']);
 export const OutsideAction = enumOf('OutsideAction', ['message', 'transfer', 'callback', 'agent']);
 export const RuleAction = enumOf('EscalationRuleAction', ['transfer', 'callback', 'end']);
