@@ -11,13 +11,14 @@ import {
   DEFAULT_WINDOW_MINUTES,
   type StopConditionInput as Condition,
 } from '../../services/rollout.js';
-import type { Governance } from '../../services/governance.js';
+import type { Governance as GateThresholds } from '../../services/governance.js';
 import type { AgentGovernance } from '../../services/rollout-governance.js';
 import type { ConditionState, VersionQuality as Quality } from '../../services/version-quality.js';
 import { AgentType, AgentVersionType } from '../agent/agent.type.js';
 import { connectionType } from '../common/connection.js';
 import { RolloutAction, StopMetric } from '../common/enums.js';
 import { DateTime, Json } from '../common/scalars.js';
+import { Governance } from '../tenant/tenant.type.js';
 
 @ObjectType('RolloutEvent', { simpleResolvers: true, description: 'Who changed what traffic reaches.' })
 export class RolloutEventType {
@@ -143,8 +144,8 @@ export class AgentGovernanceType implements AgentGovernance {
   publishedVersion!: AgentVersion | null;
   @Field(() => VersionQuality, { nullable: true, description: 'Of the published version, over the last day.' })
   quality!: Quality | null;
-  @Field(() => Json, { description: 'What the tenant’s launch gates ask.' })
-  thresholds!: Governance;
+  @Field(() => Governance, { description: 'What the tenant’s launch gates ask.' })
+  thresholds!: GateThresholds;
   @Field(() => RolloutPolicyType, { nullable: true })
   policy!: RolloutPolicy | null;
 }
