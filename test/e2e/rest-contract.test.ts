@@ -192,6 +192,17 @@ describe('the admin API', () => {
     expect((await admin('GET', `/agents/${agent.id}/versions`)).body.data).toHaveLength(2);
     expect((await admin('PATCH', `/agent-versions/${version.id}`, { greeting: 'x' })).status).toBe(409);
 
+    const rollout = `/agents/${agent.id}/rollout-policy`;
+    await admin('PUT', rollout, { candidate_version_id: next.id, percentage: 10, ...force });
+    expect((await admin('GET', rollout)).body).toMatchObject({ candidate_version_id: next.id, percentage: 10 });
+    expect((await admin('GET', '/rollout-governance?tenant_id=initech')).body.data).toMatchObject([
+      { agent_key: 'desk', rollout_policy: { percentage: 10 } },
+    ]);
+    await admin('POST', `/agents/${agent.id}/rollback`, { reason: 'It greets nobody.' });
+    expect((await admin('GET', `/agents/${agent.id}/rollout-history?limit=1`)).body.data).toMatchObject([
+      { action: 'rolled_back', from_version_id: next.id, to_version_id: version.id },
+    ]);
+
     const { body: route } = await admin('POST', '/phone-routes', {
       tenant_id: 'initech',
       number: '+15555554321',
