@@ -23,6 +23,8 @@ import type { SessionsQuery } from '../services/sessions-query.js';
 import type { Tenants } from '../services/tenants.js';
 import type { TestNumbers } from '../services/test-numbers.js';
 import type { TwilioCredentials } from '../services/twilio-credentials.js';
+import type { WebhookDeliveries } from '../services/webhook-deliveries.js';
+import type { WebhookEndpoints } from '../services/webhook-endpoints.js';
 import type { RequestFacts, Viewer } from '../services/viewer.js';
 import type { Viewers } from '../services/viewers.js';
 import { createLoaders, type Loaders } from './loaders.js';
@@ -51,6 +53,8 @@ export interface GraphqlServices {
   auditQuery: AuditQuery;
   diagnosticsQuery: DiagnosticsQuery;
   operationsMetrics: OperationsMetrics;
+  webhookEndpoints: WebhookEndpoints;
+  webhookDeliveries: WebhookDeliveries;
   feeds: SessionFeeds;
   viewers: Viewers;
   context: ServiceContext;

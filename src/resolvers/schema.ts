@@ -16,6 +16,7 @@ import { ScenarioResolver } from './synthetic/scenario.resolver.js';
 import { SupervisorResolver } from './supervisor/supervisor.resolver.js';
 import { TenantResolver, TenantSettingsResolver } from './tenant/tenant.resolver.js';
 import { ViewerResolver } from './viewer/viewer.resolver.js';
+import { WebhookResolver } from './webhook/webhook.resolver.js';
 
 /** Every class with queries, mutations, subscriptions or fields; a new noun is added here. */
 const RESOLVERS: NonEmptyArray<new () => object> = [
@@ -39,6 +40,7 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   OperationsResolver,
   MetricsResolver,
   WatchMetricsResolver,
+  WebhookResolver,
 ];
 
 let built: GraphQLSchema | null = null;

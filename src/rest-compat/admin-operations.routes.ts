@@ -103,6 +103,22 @@ export async function webhookRoutes(app: RestApp, { services }: RestDoorOptions)
     async ({ viewer, ids, input }) =>
       WebhookDeliveryRow.of(await webhookDeliveries.redeliver(viewer, ids.event_id, input.endpointId ?? null)),
   );
+  routes.one(
+    'POST /webhook-deliveries/redeliver-failed',
+    {
+      summary: 'Send everything again that failed since a moment',
+      description: 'At most 10,000 at once.',
+      body: { since: Text(64), tenant_id: Maybe(text) },
+      answer: Type.Object({ redelivered: Type.Integer() }),
+    },
+    async ({ viewer, input }) => ({
+      redelivered: await webhookDeliveries.redeliverFailed(
+        viewer,
+        input.tenantId ?? null,
+        timeOf('since', input.since)!,
+      ),
+    }),
+  );
 }
 
 /** What the gateway noticed, who changed what, and who asked for access. */

@@ -6,7 +6,7 @@ import {
   type DeliveryStatus,
   type WebhookAttempt,
 } from '../entities/index.js';
-import type { Page } from '../lib/cursor.js';
+import { MAX_PAGE, type Page } from '../lib/cursor.js';
 import { notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
 import type { ServiceContext } from './context.js';
@@ -36,6 +36,7 @@ export interface Settlement {
   disable?: string;
 }
 
+const UNSETTLED: DeliveryStatus[] = ['PENDING', 'FAILED'];
 const KEPT_ATTEMPTS = 50;
 /** A worker that died loses its deliveries to another after this. */
 const LEASE_MS = 60_000;
@@ -58,11 +59,19 @@ export class WebhookDeliveries {
     return listOffset(emFor(this.context.database, viewer, filter.tenantId), WebhookDelivery, where(filter), request);
   }
 
-  async get(viewer: Viewer, id: string): Promise<WebhookDelivery> {
+  async find(viewer: Viewer, id: string): Promise<WebhookDelivery | null> {
     requireScope(viewer, 'webhooks:read');
-    const delivery = isUuid(id) ? await emFor(this.context.database, viewer).findOne(WebhookDelivery, { id }) : null;
-    if (delivery === null) throw notFound('webhook delivery');
-    return delivery;
+    return isUuid(id) ? emFor(this.context.database, viewer).findOne(WebhookDelivery, { id }) : null;
+  }
+
+  /** What is still on its way, newest first; at most 100. */
+  async unsettled(viewer: Viewer, tenantId: string | null): Promise<WebhookDelivery[]> {
+    requireScope(viewer, 'webhooks:read');
+    return emFor(this.context.database, viewer, tenantId).find(
+      WebhookDelivery,
+      { status: { $in: UNSETTLED } },
+      { orderBy: { createdAt: 'desc', id: 'desc' }, limit: MAX_PAGE },
+    );
   }
 
   /** Sends an event again, with the same `webhook-id`. Throws NOT_FOUND when it went nowhere. */
@@ -100,6 +109,7 @@ export class WebhookDeliveries {
       { status: 'PENDING', attemptCount: 0, nextAttemptAt: now, leasedUntil: null, updatedAt: now },
     );
     for (const delivery of found) Object.assign(delivery, { status: 'PENDING', attemptCount: 0, nextAttemptAt: now });
+    for (const { id, tenantId } of found) await this.announce(tenantId as string, id);
     for (const endpointId of new Set(found.map((d) => d.endpointId as string)))
       await this.context.jobs.send(DELIVER_QUEUE, { endpointId });
   }
@@ -112,7 +122,7 @@ export class WebhookDeliveries {
         WebhookDelivery,
         {
           endpointId,
-          status: { $in: ['PENDING', 'FAILED'] },
+          status: { $in: UNSETTLED },
           nextAttemptAt: { $lte: now },
           $or: [{ leasedUntil: null }, { leasedUntil: { $lt: now } }],
         },
@@ -162,7 +172,12 @@ export class WebhookDeliveries {
           attempt_count: delivery.attemptCount + 1,
         });
     });
-    await this.context.topics.publish('webhookDeliveryChanged', { tenantId, deliveryId: delivery.id }).catch(() => {});
+    await this.announce(tenantId, delivery.id);
+  }
+
+  /** Watchers may miss one: the bus is no condition for anything. */
+  private async announce(tenantId: string, deliveryId: string): Promise<void> {
+    await this.context.topics.publish('webhookDeliveryChanged', { tenantId, deliveryId }).catch(() => {});
   }
 
   /** Endpoints that have something due: the net below the queue's wake-ups. */

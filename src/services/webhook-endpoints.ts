@@ -24,6 +24,7 @@ export interface WebhookEndpointInput {
 
 /** Both signatures are sent for this long after a rotation, unless it says otherwise. */
 const OVERLAP_SECONDS = 86_400;
+const MAX_OVERLAP_SECONDS = 2_592_000;
 const MAX_ENDPOINTS = 50;
 
 /** Where a tenant's events go. The secret (`whsec_…`, Standard Webhooks) is shown once and sealed at rest. */
@@ -66,6 +67,13 @@ export class WebhookEndpoints implements RuntimeWebhook {
     overlapSeconds = OVERLAP_SECONDS,
   ): Promise<{ endpoint: WebhookEndpoint; secret: string }> {
     requireScope(viewer, 'webhooks:write');
+    const check = new Check();
+    check.when(
+      !(overlapSeconds >= 0 && overlapSeconds <= MAX_OVERLAP_SECONDS),
+      'overlapSeconds',
+      `must be from 0 to ${MAX_OVERLAP_SECONDS}`,
+    );
+    check.done();
     const secret = newWebhookSecret();
     const endpoint = await this.change(viewer, id, 'webhook_endpoint.secret_rotated', (row) => {
       row.previousSecretSealed = row.secretSealed;

@@ -1,0 +1,363 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { seedSession } from '../testkit/context.js';
+import { ADMIN_KEY, startGateway, type TestGateway } from '../testkit/gateway.js';
+import { graphql, must, socketClient } from '../testkit/graphql.js';
+import { Receiver, type Answer } from '../testkit/receiver.js';
+import { until } from '../testkit/until.js';
+
+const ENDPOINT = `id tenantId url events enabled disabledReason description previousSecretExpiresAt`;
+const DELIVERY = `id eventId endpointId event status attemptCount nextAttemptAt lastStatusCode lastError deliveredAt
+  attempts { at statusCode error latencyMs responseExcerpt }`;
+
+describe('webhooks', () => {
+  let gateway: TestGateway;
+  let key: string;
+  let sessionId: string;
+  let otherKey: string;
+  const receivers: Receiver[] = [];
+
+  beforeAll(async () => {
+    gateway = await startGateway({ env: { WEBHOOK_RETRY_SCHEDULE: '0,0,0' } });
+    const session = await seedSession(gateway.database.database, 'acme');
+    await gateway.database.database
+      .em({ all: true })
+      .execute(`update voice_session set status = 'COMPLETED', ended_at = now() where id = ?`, [session.id]);
+    sessionId = session.id;
+    key = (await gateway.admin('POST', '/tenants/acme/api-keys', { name: 'app' })).body.key;
+    await gateway.admin('POST', '/tenants', { id: 'globex', name: 'Globex' });
+    otherKey = (await gateway.admin('POST', '/tenants/globex/api-keys', { name: 'app' })).body.key;
+  });
+  afterEach(async () => {
+    // Each test has its own endpoints.
+    await gateway.database.database.em({ all: true }).execute(`update webhook_endpoint set enabled = false`);
+    for (const receiver of receivers.splice(0)) await receiver.stop();
+  });
+  afterAll(() => gateway.stop());
+
+  const receive = async (answer?: Answer) => {
+    const receiver = await new Receiver(answer).start();
+    receivers.push(receiver);
+    return receiver;
+  };
+  const endpointTo = async (receiver: Receiver, input: object = {}) => {
+    const { createWebhookEndpoint: made } = await must(
+      gateway,
+      `mutation ($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(tenantId: "acme", input: $input) { endpoint { ${ENDPOINT} } secret } }`,
+      { input: { url: receiver.url, events: ['voice.session.evaluated'], ...input } },
+      key,
+    );
+    return made as { endpoint: { id: string; url: string; enabled: boolean }; secret: string };
+  };
+  /** Something that happens: the score tells the events apart. */
+  const evaluate = async (score: number) => {
+    const { status } = await gateway.call('POST', `/api/v1/voice-sessions/${sessionId}/evaluations`, {
+      key,
+      body: { score },
+    });
+    expect(status).toBe(200);
+  };
+  const deliveries = async (filter: object) => {
+    const { webhookDeliveries } = await must(
+      gateway,
+      `query ($filter: WebhookDeliveryFilter) { webhookDeliveries(filter: $filter, first: 100) { edges { node { ${DELIVERY} } } } }`,
+      { filter },
+      key,
+    );
+    return webhookDeliveries.edges.map((edge: { node: unknown }) => edge.node) as any[];
+  };
+  const settled = (endpointId: string, status: string, count = 1) =>
+    until(async () => {
+      const found = await deliveries({ endpointId, status });
+      return found.length >= count ? found : null;
+    }, `${count} × ${status}`);
+
+  it('are signed after the Standard Webhooks specification, filtered by name, and logged', async () => {
+    const receiver = await receive((_, response) => void response.writeHead(200).end('thank you\0'));
+    const { endpoint, secret } = await endpointTo(receiver);
+    const deaf = await receive();
+    await endpointTo(deaf, { events: ['voice.call.started'] });
+    await evaluate(0.5);
+    const [delivery] = await settled(endpoint.id, 'DELIVERED');
+    const [got] = receiver.got;
+    const event = new Webhook(secret).verify(got!.body, got!.headers) as Record<string, unknown>;
+    expect(event).toMatchObject({
+      id: delivery.eventId,
+      event: 'voice.session.evaluated',
+      tenant_id: 'acme',
+      api_version: '2026-05-14',
+      data: { voice_session_id: sessionId, score: 0.5, tags: [] },
+    });
+    expect(got!.headers['webhook-id']).toBe(event.id);
+    expect(() => new Webhook(secret).verify(`${got!.body} `, got!.headers)).toThrow(/signature/);
+    expect(delivery).toMatchObject({
+      attemptCount: 1,
+      nextAttemptAt: null,
+      lastStatusCode: 200,
+      attempts: [{ statusCode: 200, error: null, responseExcerpt: 'thank you\ufffd' }],
+    });
+    expect(deaf.got).toEqual([]);
+  });
+
+  it('are signed with both secrets while one replaces the other', async () => {
+    const receiver = await receive();
+    const { endpoint, secret } = await endpointTo(receiver);
+    const rotate = (overlapSeconds: number) =>
+      must(
+        gateway,
+        `mutation ($id: ID!, $o: Int) { rotateWebhookSecret(id: $id, overlapSeconds: $o) { endpoint { ${ENDPOINT} } secret } }`,
+        { id: endpoint.id, o: overlapSeconds },
+        key,
+      );
+    const { rotateWebhookSecret: second } = await rotate(3_600);
+    expect(second.secret).not.toBe(secret);
+    expect(Date.parse(second.endpoint.previousSecretExpiresAt)).toBeGreaterThan(Date.now());
+    await evaluate(0.1);
+    await settled(endpoint.id, 'DELIVERED');
+    const { rotateWebhookSecret: third } = await rotate(0);
+    await evaluate(0.2);
+    await settled(endpoint.id, 'DELIVERED', 2);
+    const [during, after] = receiver.got;
+    for (const one of [secret, second.secret]) new Webhook(one).verify(during!.body, during!.headers);
+    new Webhook(third.secret).verify(after!.body, after!.headers);
+    for (const one of [secret, second.secret])
+      expect(() => new Webhook(one).verify(after!.body, after!.headers)).toThrow(/signature/);
+  });
+
+  it('are tried again, then given up with word to the other endpoints, and sent again on demand', async () => {
+    let works = false;
+    const dead = await receive(() => (works ? 204 : 500));
+    const witness = await receive();
+    const { endpoint } = await endpointTo(dead);
+    await endpointTo(witness, { events: ['voice.webhook.delivery_failed'] });
+    const since = new Date();
+    await evaluate(0.3);
+    const [lost] = await settled(endpoint.id, 'DEAD_LETTER');
+    expect(lost).toMatchObject({ attemptCount: 3, lastStatusCode: 500, attempts: [{}, {}, {}] });
+    expect(new Set(dead.got.map((one) => one.headers['webhook-id']))).toEqual(new Set([lost.eventId]));
+    expect(new Set(dead.got.map((one) => one.body)).size).toBe(1);
+    await until(() => witness.got.length === 1, 'voice.webhook.delivery_failed');
+    expect(JSON.parse(witness.got[0]!.body).data).toEqual({
+      event_id: lost.eventId,
+      endpoint_id: endpoint.id,
+      attempt_count: 3,
+    });
+    works = true;
+    const { redeliverWebhookEvent } = await must(
+      gateway,
+      `mutation ($id: ID!) { redeliverWebhookEvent(eventId: $id) { ${DELIVERY} } }`,
+      { id: lost.eventId },
+      key,
+    );
+    expect(redeliverWebhookEvent).toMatchObject({ status: 'PENDING', endpointId: endpoint.id });
+    await settled(endpoint.id, 'DELIVERED');
+    expect(dead.got.at(-1)!.headers['webhook-id']).toBe(lost.eventId);
+
+    works = false;
+    await evaluate(0.4);
+    await settled(endpoint.id, 'DEAD_LETTER');
+    works = true;
+    const again = await gateway.admin('POST', '/webhook-deliveries/redeliver-failed', {
+      tenant_id: 'acme',
+      since: since.toISOString(),
+    });
+    expect(again).toMatchObject({ status: 200, body: { redelivered: 1 } });
+    await settled(endpoint.id, 'DELIVERED', 2);
+    const none = await must(
+      gateway,
+      `mutation ($since: DateTime!) { redeliverFailedWebhooks(since: $since) }`,
+      { since },
+      key,
+    );
+    expect(none.redeliverFailedWebhooks).toBe(0);
+  });
+
+  it('follow what the endpoint says: 410 disables, Retry-After waits, a redirect is no success', async () => {
+    const gone = await receive(() => 410);
+    const busy = await receive((_, response) => void response.writeHead(429, { 'retry-after': '3600' }).end());
+    const elsewhere = await receive();
+    const moved = await receive((_, response) => void response.writeHead(302, { location: elsewhere.url }).end());
+    const [first, second, third] = [await endpointTo(gone), await endpointTo(busy), await endpointTo(moved)];
+    await evaluate(0.6);
+    await settled(first.endpoint.id, 'DEAD_LETTER');
+    const { webhookEndpoints } = await must(
+      gateway,
+      `{ webhookEndpoints(first: 100) { edges { node { ${ENDPOINT} } } } }`,
+      {},
+      key,
+    );
+    expect(webhookEndpoints.edges.find((edge: any) => edge.node.id === first.endpoint.id).node).toMatchObject({
+      enabled: false,
+      disabledReason: expect.stringContaining('410'),
+    });
+    const [waiting] = await settled(second.endpoint.id, 'FAILED');
+    expect(Date.parse(waiting.nextAttemptAt) - Date.now()).toBeGreaterThan(3_500_000);
+    const [redirected] = await settled(third.endpoint.id, 'DEAD_LETTER');
+    expect(redirected.lastStatusCode).toBe(302);
+    expect(elsewhere.got).toEqual([]);
+    expect([gone.got.length, busy.got.length]).toEqual([1, 1]);
+  });
+
+  it('show themselves live: what is on its way, then every attempt', async () => {
+    let works = false;
+    const receiver = await receive((_, response) =>
+      works ? 204 : void response.writeHead(503, { 'retry-after': '1' }).end(),
+    );
+    const { endpoint } = await endpointTo(receiver);
+    await evaluate(0.7);
+    await settled(endpoint.id, 'FAILED');
+    const { client } = socketClient(gateway, { authorization: `Bearer ${key}` });
+    const seen: string[] = [];
+    works = true;
+    for await (const { data } of client.iterate<any>({
+      query: `subscription { webhookDeliveryUpdated { endpointId status } }`,
+    })) {
+      const { endpointId, status } = data!.webhookDeliveryUpdated;
+      if (endpointId === endpoint.id) seen.push(status);
+      if (status === 'DELIVERED') break;
+    }
+    expect(seen).toEqual(['FAILED', 'DELIVERED']);
+    await client.dispose();
+    const foreign = socketClient(gateway, { authorization: `Bearer ${otherKey}` });
+    const refused = await foreign.client
+      .iterate<any>({ query: `subscription { webhookDeliveryUpdated(tenantId: "acme") { id } }` })
+      .next()
+      .catch((errors: unknown) => ({ value: { errors } }));
+    expect((refused.value as any).errors[0].extensions.code).toBe('NOT_FOUND');
+    await foreign.client.dispose();
+  });
+
+  it('belong to their tenant, and are configured with helpful words', async () => {
+    const receiver = await receive();
+    const { endpoint } = await endpointTo(receiver);
+    const asOther = (query: string, variables: object = {}) => graphql(gateway, query, { ...variables }, otherKey);
+    const update = `mutation ($id: ID!, $input: UpdateWebhookEndpointInput!) { updateWebhookEndpoint(id: $id, input: $input) { ${ENDPOINT} } }`;
+    for (const answer of [
+      await asOther(update, { id: endpoint.id, input: { enabled: false } }),
+      await asOther(`mutation ($id: ID!) { rotateWebhookSecret(id: $id) { secret } }`, { id: endpoint.id }),
+      await asOther(
+        `mutation { createWebhookEndpoint(tenantId: "acme", input: { url: "https://x.example" }) { secret } }`,
+      ),
+    ])
+      expect(answer.errors?.[0]?.extensions.code).toBe('NOT_FOUND');
+    const wrong = await graphql(
+      gateway,
+      update,
+      { id: endpoint.id, input: { url: 'ftp://x', events: ['voice.nothing'] } },
+      key,
+    );
+    expect(wrong.errors![0]!.extensions.details.map((d: { path: string }) => d.path)).toEqual(['url', 'events']);
+    const long = await graphql(
+      gateway,
+      `
+        mutation ($id: ID!) {
+          rotateWebhookSecret(id: $id, overlapSeconds: -1) {
+            secret
+          }
+        }
+      `,
+      { id: endpoint.id },
+      key,
+    );
+    expect(long.errors![0]!.extensions.details[0].path).toBe('overlapSeconds');
+    const { updateWebhookEndpoint } = await must(
+      gateway,
+      update,
+      { id: endpoint.id, input: { enabled: false, description: 'paused', events: [] } },
+      key,
+    );
+    expect(updateWebhookEndpoint).toMatchObject({ enabled: false, description: 'paused', events: [] });
+    const { auditLog } = await must(
+      gateway,
+      `query ($id: ID!) { auditLog(filter: { subjectId: $id }) { edges { node { action after } } } }`,
+      { id: endpoint.id },
+    );
+    expect(auditLog.edges[0].node).toMatchObject({ action: 'webhook_endpoint.updated', after: { enabled: false } });
+    expect(JSON.stringify(auditLog)).not.toContain('whsec_');
+  });
+
+  it('are received by the example of the documentation: verified, once each', async () => {
+    const placeholder = await receive();
+    const { endpoint, secret } = await endpointTo(placeholder, { enabled: false });
+    const example = spawn(process.execPath, ['docs/examples/webhook-receiver.mjs'], {
+      env: {
+        ...process.env,
+        WEBHOOK_SECRETS: `whsec_${Buffer.from('another').toString('base64')} ${secret}`,
+        PORT: '0',
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const lines: string[] = [];
+    createInterface(example.stdout).on('line', (line) => lines.push(line));
+    try {
+      await until(() => lines.length === 1, 'the example');
+      const port = Number(lines[0]!.split(' ').at(-1));
+      const url = `http://127.0.0.1:${port}/`;
+      const change = `mutation ($id: ID!, $url: String!) { updateWebhookEndpoint(id: $id, input: { url: $url, enabled: true }) { id } }`;
+      await must(gateway, change, { id: endpoint.id, url }, key);
+      await evaluate(0.8);
+      const [delivered] = await settled(endpoint.id, 'DELIVERED');
+      const redeliver = `mutation ($id: ID!) { redeliverWebhookEvent(eventId: $id) { id } }`;
+      await must(gateway, redeliver, { id: delivered.eventId }, key);
+      await until(async () => (await deliveries({ endpointId: endpoint.id }))[0].attempts.length === 2, 'once more');
+      await evaluate(0.9);
+      await settled(endpoint.id, 'DELIVERED', 2);
+      expect(lines.slice(1).map((line) => line.split(' ')[0])).toEqual(Array(2).fill('voice.session.evaluated'));
+      expect((await fetch(url, { method: 'POST', body: '{}' })).status).toBe(401);
+    } finally {
+      example.kill();
+    }
+  });
+});
+
+describe('webhook endpoints of an installation that allows no private addresses', () => {
+  it('refuses literals when they are saved, and names when they are connected to', async () => {
+    const gateway = await startGateway({ env: { ALLOW_PRIVATE_ADDRESSES: 'false', WEBHOOK_RETRY_SCHEDULE: '0' } });
+    try {
+      const session = await seedSession(gateway.database.database, 'acme');
+      await gateway.database.database
+        .em({ all: true })
+        .execute(`update voice_session set status = 'COMPLETED', ended_at = now() where id = ?`, [session.id]);
+      const create = (url: string) =>
+        graphql(
+          gateway,
+          `
+            mutation ($url: String!) {
+              createWebhookEndpoint(tenantId: "acme", input: { url: $url }) {
+                endpoint {
+                  id
+                }
+              }
+            }
+          `,
+          { url },
+        );
+      for (const url of ['http://127.0.0.1:1/', 'http://169.254.169.254/latest', 'http://[::1]/', 'http://10.0.0.8/'])
+        expect((await create(url)).errors?.[0]?.extensions.details[0].path).toBe('url');
+      for (const url of ['https://changes-its-mind.example/', 'https://not-yet.invalid/'])
+        expect((await create(url)).errors).toBeUndefined();
+      // What a name leads to may change after it was saved: here it leads to this machine.
+      await gateway.database.database
+        .em({ all: true })
+        .execute(`update webhook_endpoint set url = 'https://localhost:1/' where url like '%changes-its-mind%'`);
+      const recorded = await gateway.call('POST', `/api/v1/voice-sessions/${session.id}/evaluations`, {
+        headers: { 'x-admin-key': ADMIN_KEY },
+        body: { score: 1 },
+      });
+      expect(recorded.status).toBe(200);
+      const errors = await until(async () => {
+        const { body } = await gateway.admin('GET', '/webhook-deliveries?status=dead_letter');
+        const found = body.data.filter((row: any) => row.event === 'voice.session.evaluated');
+        return found.length === 2 ? found.map((row: any) => row.last_error) : null;
+      }, 'both given up');
+      expect(errors.toSorted()).toEqual([
+        expect.stringContaining('no connection'),
+        expect.stringContaining('private address'),
+      ]);
+    } finally {
+      await gateway.stop();
+    }
+  });
+});
