@@ -10,6 +10,7 @@ import type { FeedTiming } from './live/session-feed.js';
 import { createGraphqlSocket } from './resolvers/socket.js';
 import { graphiqlPage } from './resolvers/graphiql.js';
 import { graphqlDoor } from './resolvers/server.js';
+import { LiveAudioRoute, type LiveAudioTiming } from './media/live-audio-route.js';
 import { systemClock, type Clock } from './ports/clock.js';
 import { requestIds } from './rest-compat/http.js';
 import { requestMetrics } from './rest-compat/metrics.js';
@@ -23,6 +24,7 @@ export interface AppOverrides extends InfrastructureOverrides {
   clock?: Clock;
   timing?: Partial<ServiceTiming>;
   feedTiming?: FeedTiming;
+  liveAudioTiming?: Partial<LiveAudioTiming>;
 }
 
 /** One gateway process, composed and not yet listening. */
@@ -102,6 +104,16 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     metricsToken: config.metricsToken,
     readiness: () => readiness(infrastructure, state),
   });
+  const liveAudio = new LiveAudioRoute({
+    viewers: services.viewers,
+    audio: services.calls.liveAudio,
+    topics: services.context.topics,
+    limiter: infrastructure.limiter,
+    rateLimitPerIp: config.rateLimitPerIp,
+    log: infrastructure.log,
+    timing: overrides.liveAudioTiming,
+  });
+  infrastructure.metrics.gauge('trunkline_audio_listeners', 'People who listen to calls.', () => liveAudio.size);
   const graphql = createGraphqlSocket({ services });
   infrastructure.metrics.gauge(
     'trunkline_subscribers',
@@ -121,6 +133,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       rateLimitPerIp: config.rateLimitPerIp,
     });
     if (!config.production) await http.register(graphiqlPage, {});
+    upgrades.set('/api/v1/live-audio', (...upgrade) => liveAudio.handleUpgrade(...upgrade));
     upgrades.set('/graphql', (...upgrade) => graphql.handleUpgrade(...upgrade));
   }
 
@@ -139,7 +152,9 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       await infrastructure.jobs.start();
       await services.viewers.start();
       await graphql.start();
+      await liveAudio.start();
       if (media !== null) await services.calls.commands.serve(media.registry);
+      if (media !== null) await services.calls.liveAudio.serve(media.registry);
       if (config.surfaces.has('telephony')) services.calls.reconciler.start();
       services.metricsRollup.start();
       started = true;
@@ -149,6 +164,8 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       state.draining = true;
       await media?.drain(drainMs);
       services.calls.commands.stop();
+      services.calls.liveAudio.stop();
+      await liveAudio.close();
       await services.calls.reconciler.stop();
       await services.metricsRollup.stop();
       services.calls.streamEnds.close();

@@ -2,7 +2,7 @@ import { ApolloServer } from '@apollo/server';
 import { startStandaloneServer } from '@apollo/server/standalone';
 import { Call, type Call as CallRow } from '../../src/entities/index.js';
 import { GraphqlContext } from '../../src/resolvers/context.js';
-import { credentialsOf } from '../../src/resolvers/credentials.js';
+import { credentialsOf } from '../../src/services/credentials.js';
 import { schema } from '../../src/resolvers/schema.js';
 import { startGateway, type BenchGateway, type GatewayOptions } from '../gateway.js';
 

@@ -1,4 +1,4 @@
-import type { AudioTap } from '../ports/live-calls.js';
+import type { AudioSide, AudioTap } from '../ports/live-calls.js';
 import type { MediaMetrics } from '../ports/media-metrics.js';
 import type { AudioDelta } from '../ports/realtime-model.js';
 import { PlaybackLedger, type Heard } from './playback-ledger.js';
@@ -41,9 +41,9 @@ export class CallerSide {
       return false;
     }
     this.socket.send(this.frames.media(delta.audio));
+    if (this.taps.length > 0) this.tell('agent', delta.audio, this.streamMs + this.ledger.pendingMs(nowMs));
     const mark = this.ledger.sent(delta.itemId, delta.contentIndex, delta.audio, nowMs);
     if (mark !== null) this.socket.send(this.frames.mark(mark));
-    if (this.taps.length > 0) this.tell('agent', delta.audio);
     return true;
   }
 
@@ -63,13 +63,14 @@ export class CallerSide {
   clear(nowMs: number): Heard[] {
     if (this.ledger.idle) return [];
     if (!this.closed) this.socket.send(this.frames.clear);
+    this.tell('agent', '', this.streamMs);
     return this.ledger.clear(nowMs);
   }
 
   /** A frame of the caller passed by. */
   heardFrame(base64: string, timestampMs: number): void {
     this.streamMs = timestampMs;
-    if (this.taps.length > 0) this.tell('caller', base64);
+    if (this.taps.length > 0) this.tell('caller', base64, timestampMs);
   }
 
   /** Nothing that was sent is still to be heard. */
@@ -101,7 +102,7 @@ export class CallerSide {
     return this.ledger.clear(nowMs);
   }
 
-  private tell(side: 'caller' | 'agent', base64: string): void {
-    for (const tap of this.taps) tap(side, base64, this.streamMs);
+  private tell(side: AudioSide, base64: string, timestampMs: number): void {
+    for (const tap of this.taps) tap(side, base64, timestampMs);
   }
 }

@@ -43,5 +43,12 @@ export interface SupervisorCommand {
   commandId: string | null;
 }
 
-/** One piece of audio: base64 µ-law as it passes, `timestampMs` since the stream began. Must not throw or wait. */
-export type AudioTap = (side: 'caller' | 'agent', base64: string, timestampMs: number) => void;
+/** Whose voice it is. */
+export type AudioSide = 'caller' | 'agent';
+
+/**
+ * One piece of audio: base64 µ-law as it passes, and the millisecond of the stream at which it is heard: what an agent says
+ * comes faster than anybody can listen. Empty audio: what of this side was to be heard from then on was thrown away. Must
+ * not throw or wait.
+ */
+export type AudioTap = (side: AudioSide, base64: string, timestampMs: number) => void;

@@ -1,4 +1,5 @@
 import type { Bus, Unsubscribe } from '../ports/bus.js';
+import type { AudioSide } from '../ports/live-calls.js';
 import type { TurnState } from '../ports/session-events.js';
 
 /** Every message that travels on the bus, by topic. Small on purpose: a message says what to read, not what it says. */
@@ -20,6 +21,10 @@ export interface Topics {
   callCommand: { sessionId: string; commandId: string };
   /** A command was refused; its row says why. One that was carried out is found in the session's log. */
   callCommandFailed: { commandId: string };
+  /** Somebody listens to a call; said again and again while they do. */
+  audioWanted: { sessionId: string };
+  /** Audio of a call, only while somebody wants it; as an `AudioTap` hears it. Lost pieces are not repeated. */
+  callAudio: { sessionId: string; side: AudioSide; payload: string; timestampMs: number };
   /** A stream was taken over: the process that holds an older generation lets go at once. */
   sessionClaimed: { sessionId: string; generation: number };
 }
@@ -37,6 +42,8 @@ const CHANNEL_KEY: { [T in Topic]: (message: Topics[T]) => string | null } = {
   metricsChanged: () => null,
   callCommand: () => null,
   callCommandFailed: (m) => m.commandId,
+  audioWanted: () => null,
+  callAudio: (m) => m.sessionId,
   sessionClaimed: (m) => m.sessionId,
 };
 

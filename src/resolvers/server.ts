@@ -13,7 +13,7 @@ import { AppError } from '../lib/errors.js';
 import type { RateLimiter } from '../ports/rate-limiter.js';
 import type { RequestFacts, Viewer } from '../services/viewer.js';
 import { GraphqlContext, type GraphqlServices } from './context.js';
-import { credentialsOf } from './credentials.js';
+import { credentialsOf } from '../services/credentials.js';
 import { publicError, requestError } from './errors.js';
 import { compiledExecution } from './execute.js';
 import { checkLimits, LIMITS } from './limits.js';

@@ -10,7 +10,7 @@ import type { Unsubscribe } from '../ports/bus.js';
 import type { RequestFacts, Viewer } from '../services/viewer.js';
 import type { Credentials } from '../services/viewers.js';
 import { GraphqlContext, type GraphqlServices } from './context.js';
-import { credentialsOf, credentialsOfInit } from './credentials.js';
+import { credentialsOf, credentialsOfInit } from '../services/credentials.js';
 import { publicError } from './errors.js';
 import { FrameOutbox } from './frame-outbox.js';
 import { checkLimits } from './limits.js';

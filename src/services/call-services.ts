@@ -17,6 +17,7 @@ import type { DialCheck } from './dial-plan.js';
 import { Fallbacks } from './fallbacks.js';
 import { HttpToolRunner } from './http-tool.js';
 import { InboundCalls } from './inbound-calls.js';
+import { LiveAudio } from './live-audio.js';
 import { MakeCall } from './make-call.js';
 import { StreamClaims } from './media-sessions.js';
 import { Reconciler } from './reconcile.js';
@@ -65,6 +66,8 @@ export interface CallServices {
   /** `serve()` and `stop()` with the process, where calls live. */
   commands: CallCommands;
   supervisor: Supervisor;
+  /** Likewise. */
+  liveAudio: LiveAudio;
   /** `work()` registers its queues; before the jobs are started. */
   afterCall: AfterCall;
   /** `start()` and `stop()` with the process. */
@@ -97,6 +100,7 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
     fallbacks,
     streamEnds,
     commands,
+    liveAudio: new LiveAudio(context),
     supervisor: new Supervisor(context, { commands, carrier, accounts, lookup, sessionLog }),
     makeCall: new MakeCall(context, {
       carrier,

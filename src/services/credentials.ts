@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Credentials } from '../services/viewers.js';
+import type { Credentials } from './viewers.js';
 
 /** The console's cookie. */
 export const ADMIN_SESSION_COOKIE = 'trunkline_admin';

@@ -1,0 +1,278 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { AppError, type ErrorCode } from '../lib/errors.js';
+import { newId } from '../lib/ids.js';
+import type { Unsubscribe } from '../ports/bus.js';
+import type { Logger } from '../ports/logger.js';
+import type { RateLimiter } from '../ports/rate-limiter.js';
+import type { TopicBus } from '../pubsub/topics.js';
+import { credentialsOf, credentialsOfInit } from '../services/credentials.js';
+import type { AudioFrame, ListenedCall, LiveAudio } from '../services/live-audio.js';
+import type { RequestFacts, Viewer } from '../services/viewer.js';
+import type { Credentials, Viewers } from '../services/viewers.js';
+
+/** Milliseconds. */
+export interface LiveAudioTiming {
+  /** A credential that is not in the headers must be the first message within this. */
+  credentialMs: number;
+  /** Pings; whoever has not answered one by the next takes nothing any more. */
+  pingMs: number;
+  /** Credentials are looked at again this often: expiry, and revocations that the bus lost. */
+  recheckMs: number;
+}
+
+export interface LiveAudioRouteOptions {
+  viewers: Viewers;
+  audio: LiveAudio;
+  topics: TopicBus;
+  limiter: RateLimiter;
+  rateLimitPerIp: number;
+  log: Logger;
+  timing?: Partial<LiveAudioTiming> | undefined;
+}
+
+const DEFAULT_TIMING: LiveAudioTiming = { credentialMs: 10_000, pingMs: 10_000, recheckMs: 5_000 };
+/** A credential and a little more. */
+const MAX_MESSAGE_BYTES = 4 * 1024;
+/** Over ten seconds of both sides that a listener has not taken. */
+const MAX_BUFFERED_BYTES = 512 * 1024;
+const MAX_LISTENERS = 1_000;
+const CLOSE_TIMEOUT_MS = 1_000;
+
+/** Close codes, shaped like HTTP statuses. */
+const CLOSE = {
+  ended: { code: 1000, reason: 'the call is over' },
+  goingAway: { code: 1012, reason: 'restarting' },
+  slow: { code: 1013, reason: 'takes nothing' },
+  badRequest: { code: 4400, reason: 'name a call_id' },
+  unauthenticated: { code: 4401, reason: 'no valid credential' },
+  forbidden: { code: 4403, reason: 'forbidden' },
+  notFound: { code: 4404, reason: 'unknown call' },
+  notActive: { code: 4410, reason: 'the call is over' },
+  tooMany: { code: 4429, reason: 'too many' },
+  failed: { code: 1011, reason: 'internal error' },
+} as const;
+type Close = (typeof CLOSE)[keyof typeof CLOSE];
+
+const BY_ERROR: Partial<Record<ErrorCode, Close>> = {
+  UNAUTHENTICATED: CLOSE.unauthenticated,
+  FORBIDDEN: CLOSE.forbidden,
+  TENANT_SUSPENDED: CLOSE.forbidden,
+  NOT_FOUND: CLOSE.notFound,
+  CALL_NOT_ACTIVE: CLOSE.notActive,
+};
+
+/** Somebody who listens. */
+interface Listener {
+  socket: WebSocket;
+  viewer: Viewer;
+  credentials: Credentials;
+  facts: RequestFacts;
+}
+
+/** All listeners of one call in this process: one subscription, one encoded text per frame. */
+interface Room {
+  listeners: Set<Listener>;
+  leave: Promise<() => void>;
+}
+
+/**
+ * The door of `/api/v1/live-audio?call_id=…`: both sides of one call as JSON messages. A listener who does not keep up is
+ * dropped; the call never notices.
+ */
+export class LiveAudioRoute {
+  private readonly sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_MESSAGE_BYTES,
+    perMessageDeflate: false,
+  });
+  private readonly rooms = new Map<string, Room>();
+  private readonly answered = new WeakSet<WebSocket>();
+  private readonly timing: LiveAudioTiming;
+  private readonly timers: NodeJS.Timeout[] = [];
+  private unsubscribe: Unsubscribe = () => {};
+
+  constructor(private readonly options: LiveAudioRouteOptions) {
+    this.timing = { ...DEFAULT_TIMING, ...options.timing };
+  }
+
+  /** How many listen in this process. */
+  get size(): number {
+    return this.listeners.length;
+  }
+
+  /** Follows revocations; once the bus is there. */
+  async start(): Promise<void> {
+    this.timers.push(
+      setInterval(() => this.ping(), this.timing.pingMs).unref(),
+      setInterval(() => void this.recheck(this.listeners), this.timing.recheckMs).unref(),
+    );
+    this.unsubscribe = await this.options.topics.subscribe('accessRevoked', null, ({ tenantId, keyId }) => {
+      const affected = this.listeners.filter(
+        ({ viewer }) =>
+          viewer.kind === 'tenant' && (keyId === null ? viewer.tenantId === tenantId : viewer.apiKeyId === keyId),
+      );
+      if (keyId !== null) for (const { socket } of affected) hangUp(socket, CLOSE.forbidden);
+      // A tenant's status may have changed either way: ask, once the caches have heard of it too.
+      else setImmediate(() => void this.recheck(affected));
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.timers) clearInterval(timer);
+    this.unsubscribe();
+    for (const socket of this.sockets.clients) hangUp(socket, CLOSE.goingAway);
+    await new Promise<void>((resolve) => this.sockets.close(() => resolve()));
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // Refusals are close codes: a browser cannot read the status of a refused upgrade.
+    this.sockets.handleUpgrade(request, socket, head, (ws) => {
+      ws.on('error', () => ws.terminate());
+      ws.on('pong', () => this.answered.add(ws));
+      this.answered.add(ws);
+      this.admit(ws, request).catch((error: unknown) => {
+        const close = (error instanceof AppError ? BY_ERROR[error.code] : undefined) ?? CLOSE.failed;
+        if (close === CLOSE.failed) this.options.log.error({ err: error }, 'a listener could not be admitted');
+        hangUp(ws, close);
+      });
+    });
+  }
+
+  private async admit(socket: WebSocket, request: IncomingMessage): Promise<void> {
+    const address = request.socket.remoteAddress ?? null;
+    const ref = new URLSearchParams((request.url ?? '').split('?')[1]).get('call_id') ?? '';
+    if (ref === '' || ref.length > 100) return hangUp(socket, CLOSE.badRequest);
+    if (this.sockets.clients.size > MAX_LISTENERS) return hangUp(socket, CLOSE.tooMany);
+    const credentials = credentialsOf(request.headers) ?? (await firstMessage(socket, this.timing.credentialMs));
+    const facts = { requestId: newId(), address };
+    const viewer = await this.identify(credentials, facts);
+    if (viewer === null) return hangUp(socket, CLOSE.tooMany);
+    const call = await this.options.audio.find(viewer, ref);
+    if (socket.readyState === socket.OPEN) this.seat(call, { socket, viewer, credentials, facts });
+  }
+
+  /** Null: this address has tried too often. */
+  private async identify(credentials: Credentials, facts: RequestFacts): Promise<Viewer | null> {
+    const { viewers, limiter, rateLimitPerIp } = this.options;
+    try {
+      return await viewers.authenticate(credentials, facts);
+    } catch (error) {
+      const { allowed } = await limiter.take(`ip:${facts.address}`, rateLimitPerIp);
+      if (allowed) throw error;
+      return null;
+    }
+  }
+
+  private seat(call: ListenedCall, listener: Listener): void {
+    const { sessionId } = call;
+    const { socket } = listener;
+    const format = { encoding: 'audio/x-mulaw', sample_rate: 8_000, channels: 1 };
+    const started = { type: 'started', call_id: call.callId, call_sid: call.callSid, session_id: sessionId, format };
+    socket.send(JSON.stringify(started));
+    const room = this.rooms.get(sessionId) ?? this.open(sessionId);
+    room.listeners.add(listener);
+    socket.once('close', () => {
+      room.listeners.delete(listener);
+      if (room.listeners.size === 0) this.shut(sessionId, room);
+    });
+  }
+
+  private open(sessionId: string): Room {
+    const listeners = new Set<Listener>();
+    const endAll = (close: Close): void => {
+      this.rooms.delete(sessionId);
+      for (const { socket } of listeners) hangUp(socket, close);
+    };
+    const leave = this.options.audio.follow(
+      sessionId,
+      (frame) => this.tell(listeners, frame),
+      () => {
+        for (const { socket } of listeners) socket.send('{"type":"ended"}');
+        endAll(CLOSE.ended);
+      },
+    );
+    leave.catch((error: unknown) => {
+      this.options.log.warn({ err: error, sessionId }, 'a call could not be listened to');
+      endAll(CLOSE.failed);
+    });
+    const room = { listeners, leave };
+    this.rooms.set(sessionId, room);
+    return room;
+  }
+
+  private shut(sessionId: string, room: Room): void {
+    if (this.rooms.get(sessionId) === room) this.rooms.delete(sessionId);
+    room.leave.then(
+      (leave) => leave(),
+      () => {},
+    );
+  }
+
+  private tell(listeners: ReadonlySet<Listener>, { side, payload, timestampMs }: AudioFrame): void {
+    const text =
+      payload === ''
+        ? `{"type":"clear","side":"${side}","timestamp_ms":${timestampMs}}`
+        : `{"type":"media","side":"${side}","timestamp_ms":${timestampMs},"payload":"${payload}"}`;
+    for (const { socket } of listeners) {
+      if (socket.readyState !== socket.OPEN) continue;
+      if (socket.bufferedAmount > MAX_BUFFERED_BYTES) hangUp(socket, CLOSE.slow);
+      else socket.send(text);
+    }
+  }
+
+  private ping(): void {
+    for (const socket of this.sockets.clients) {
+      if (this.answered.delete(socket)) socket.ping();
+      else hangUp(socket, CLOSE.slow);
+    }
+  }
+
+  /** Asks again who these are. */
+  private async recheck(listeners: readonly Listener[]): Promise<void> {
+    for (const { socket, credentials, facts } of listeners)
+      try {
+        await this.options.viewers.authenticate(credentials, facts);
+      } catch (error) {
+        // A database that does not answer says nothing about a key.
+        if (error instanceof AppError) hangUp(socket, CLOSE.forbidden);
+      }
+  }
+
+  private get listeners(): Listener[] {
+    return [...this.rooms.values()].flatMap((room) => [...room.listeners]);
+  }
+}
+
+/** The credential of a client that cannot send headers: `{"authorization": "Bearer …"}`. Throws UNAUTHENTICATED. */
+async function firstMessage(socket: WebSocket, patienceMs: number): Promise<Credentials> {
+  const text = await new Promise<string>((resolve) => {
+    const timer = setTimeout(() => resolve(''), patienceMs);
+    const done = (said: string): void => {
+      clearTimeout(timer);
+      resolve(said);
+    };
+    socket.once('message', (data: Buffer, isBinary) => done(isBinary ? '' : data.toString()));
+    socket.once('close', () => done(''));
+  });
+  const credentials = credentialsOfInit(parsed(text));
+  if (credentials === null) throw new AppError('UNAUTHENTICATED', 'The first message must be the credential');
+  return credentials;
+}
+
+function parsed(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Closes politely, and for certain: whoever reads nothing will not read the close frame either. */
+function hangUp(socket: WebSocket, { code, reason }: Close): void {
+  if (socket.readyState === socket.CLOSED || socket.readyState === socket.CLOSING) return;
+  socket.close(code, reason);
+  setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS).unref();
+}
