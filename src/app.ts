@@ -1,7 +1,9 @@
 import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { twilioSignatures } from './adapters/telephony/signatures.js';
 import { openInfrastructure, type Infrastructure, type InfrastructureOverrides } from './app/infrastructure.js';
+import { closerOf } from './app/http-close.js';
 import { createMedia, type Media } from './app/media.js';
 import { createServices, type Services } from './app/services.js';
 import { routeUpgrades, type UpgradeHandler } from './app/upgrade-router.js';
@@ -12,7 +14,7 @@ import { graphiqlPage } from './resolvers/graphiql.js';
 import { graphqlDoor } from './resolvers/server.js';
 import { LiveAudioRoute, type LiveAudioTiming } from './media/live-audio-route.js';
 import { systemClock, type Clock } from './ports/clock.js';
-import { requestIds } from './rest-compat/http.js';
+import { frameworkErrors, requestIds } from './rest-compat/http.js';
 import { requestMetrics } from './rest-compat/metrics.js';
 import { restDoor } from './rest-compat/rest-door.js';
 import type { Readiness } from './rest-compat/health.js';
@@ -43,6 +45,10 @@ export interface App {
 
 const BODY_LIMIT = 256 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
+/** Twilio asks for the resume route at once, and again after a second when it was sent here. */
+const HAND_OVER_MS = 3_000;
+/** Requests in hand get this long at the end; Twilio's patience is 15 s, and its doors answer within 10 s. */
+const LAST_ANSWERS_MS = 10_000;
 
 /** The composition root: the only place that constructs adapters and wires the layers. Every part can be replaced. */
 export async function buildApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
@@ -70,9 +76,13 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: config.trustProxy as boolean,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: true } },
-    forceCloseConnections: true,
+    forceCloseConnections: false,
+    // While it closes, each door still says itself what a caller or a client should do.
+    return503OnClosing: false,
+    frameworkErrors: frameworkErrors(infrastructure.log),
     routerOptions: { maxParamLength: 300 },
   });
+  const closeServer = closerOf(http.server);
   const upgrades = new Map<string, UpgradeHandler>();
   routeUpgrades(http.server, upgrades);
   const media =
@@ -148,6 +158,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       await infrastructure.database.migrate();
       await services.calls.afterCall.work();
       await services.rolloutWatch.work();
+      await services.calls.retention.work();
       await deliverer.work();
       await infrastructure.jobs.start();
       await services.viewers.start();
@@ -162,7 +173,9 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     },
     stop: async (drainMs = 0) => {
       state.draining = true;
-      await media?.drain(drainMs);
+      const handedOver = (await media?.drain(drainMs)) ?? 0;
+      // Their callers ask here where to go on, until the load balancer sends them elsewhere.
+      if (drainMs > 0 && handedOver > 0) await delay(HAND_OVER_MS);
       services.calls.commands.stop();
       services.calls.liveAudio.stop();
       await liveAudio.close();
@@ -172,7 +185,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       await graphql.dispose();
       services.viewers.stop();
       await media?.close();
-      await http.close();
+      await closeServer(() => http.close(), drainMs > 0 ? LAST_ANSWERS_MS : 0);
       if (started) await deliverer.stop();
       if (started) await infrastructure.jobs.stop();
       await infrastructure.close();

@@ -42,6 +42,8 @@ export interface Config {
   rateLimitPerTenant: number;
   allowPrivateAddresses: boolean;
   webhookRetrySchedule: number[];
+  /** Milliseconds that running calls get on SIGTERM before they are led to another process. */
+  drainMs: number;
   streamSignatureRequired: boolean;
   /** As fastify takes it: all, none, a number of hops, or a list of addresses and networks. */
   trustProxy: boolean | number | string[];
@@ -100,6 +102,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     rateLimitPerTenant: read.integer('RATE_LIMIT_PER_TENANT', 1_000, 1, 10_000_000),
     allowPrivateAddresses: read.flag('ALLOW_PRIVATE_ADDRESSES', false),
     webhookRetrySchedule: retrySchedule(read),
+    drainMs: read.integer('DRAIN_SECONDS', 30, 0, 3_600) * 1_000,
     streamSignatureRequired: read.flag('STREAM_SIGNATURE_REQUIRED', false),
     trustProxy: trustProxy(read),
     surfaces,

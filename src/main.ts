@@ -1,9 +1,6 @@
 import { buildApp } from './app.js';
 import { ConfigError, loadConfig, type Config } from './config.js';
 
-/** Time that running calls get on SIGTERM before they are led elsewhere, ms. */
-const DRAIN_MS = 30_000;
-
 let config: Config;
 try {
   config = loadConfig(process.env);
@@ -17,6 +14,9 @@ const app = await buildApp(config);
 const { log } = app.infrastructure;
 for (const notice of config.notices) log.warn({}, notice);
 
+/** After the drain: time to write down and to close what is open. Longer is a database or a peer that never answers. */
+const LEAVE_MS = 30_000;
+
 let stopping = false;
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
   process.on(signal, () => {
@@ -24,7 +24,11 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const)
     if (stopping) process.exit(1);
     stopping = true;
     log.info({ signal }, 'shutting down');
-    app.stop(DRAIN_MS).then(
+    setTimeout(() => {
+      log.error({}, 'shutdown takes too long; leaving without its end');
+      process.exit(1);
+    }, config.drainMs + LEAVE_MS).unref();
+    app.stop(config.drainMs).then(
       () => process.exit(0),
       (error: unknown) => {
         log.error({ err: error }, 'shutdown failed');

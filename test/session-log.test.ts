@@ -9,7 +9,7 @@ import type { NewSessionEvent, TurnState } from '../src/ports/session-events.js'
 import { MemoryBus } from '../src/pubsub/memory.js';
 import type { ServiceContext } from '../src/services/context.js';
 import { SessionLog } from '../src/services/session-log.js';
-import { BatchingRecorder } from '../src/services/session-recorder.js';
+import { BatchingRecorder, sqlStateOf } from '../src/services/session-recorder.js';
 import { seedSession, testContext } from './testkit/context.js';
 import { openTestDatabase, type TestDatabase } from './testkit/database.js';
 import { until } from './testkit/until.js';
@@ -180,13 +180,44 @@ describe('the session log', () => {
     const flaky = new SessionLog(context);
     const append = flaky.append.bind(flaky);
     flaky.append = (...args) => (outage ? Promise.reject(new Error('database away')) : append(...args));
-    const recorder = new BatchingRecorder(context, flaky, id, 1, (ok) => health.push(ok));
+    const recorder = new BatchingRecorder(context, flaky, id, 1, { health: (ok) => health.push(ok) });
     for (let i = 0; i < 5; i++) recorder.append(dtmf(String(i)));
     await until(() => health.includes(false), 'a failed write');
     outage = false;
     await recorder.flush();
     expect((await stored(id)).map((e) => e.payload.digit)).toEqual(['0', '1', '2', '3', '4']);
     expect(health.at(-1)).toBe(true);
+  });
+
+  it('sets an event aside that the database refuses for its data, and stores all the others', async () => {
+    const { id } = await seedSession(test.database);
+    const refused: [string, string | null][] = [];
+    const health: boolean[] = [];
+    const recorder = new BatchingRecorder(context, log, id, 1, {
+      health: (ok) => health.push(ok),
+      setAside: ({ type }, error) => refused.push([type, sqlStateOf(error)]),
+    });
+    recorder.append(dtmf('1'));
+    // No integer column holds the first, no statement can be made of the second.
+    recorder.append(completed(turn(0, { startedAtMs: 1e12 })));
+    recorder.append(dtmf('2'));
+    recorder.append({ ...dtmf('?'), payload: { digit: 3n } } as unknown as NewSessionEvent);
+    recorder.append(dtmf('4'));
+    await recorder.flush();
+    recorder.append(dtmf('5'));
+    await recorder.flush();
+    const events = await stored(id);
+    expect(events.map((e) => [e.seq, e.payload.digit])).toEqual([
+      [1, '1'],
+      [2, '2'],
+      [3, '4'],
+      [4, '5'],
+    ]);
+    expect(refused).toEqual([
+      ['TurnCompleted', '22003'],
+      ['DtmfReceived', null],
+    ]);
+    expect(health).not.toContain(false);
   });
 
   it('tells an engine that another process took over', async () => {

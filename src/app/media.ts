@@ -12,8 +12,11 @@ import type { Services } from './services.js';
 export interface Media {
   registry: BridgeRegistry;
   route: StreamRoute;
-  /** New streams are refused; those that run may end by themselves, then they are led to another process. */
-  drain(patienceMs: number): Promise<void>;
+  /**
+   * New streams are refused; those that run may end by themselves, then they are led to another process. Resolves to how
+   * many had to be.
+   */
+  drain(patienceMs: number): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -56,7 +59,7 @@ export function createMedia(services: Services, { log }: Infrastructure, options
     route,
     drain: async (patienceMs) => {
       route.drain();
-      await registry.drain(patienceMs);
+      return registry.drain(patienceMs);
     },
     close: () => route.close(),
   };

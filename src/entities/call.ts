@@ -183,7 +183,7 @@ export const IdempotencyKey = defineEntity({
 });
 export type IdempotencyKey = InferEntity<typeof IdempotencyKey>;
 
-/** A stream token that was used: it opens one stream only. Swept after its expiry. */
+/** A stream token that was used: it opens one stream only. Forgotten after its expiry. */
 export const UsedStreamToken = defineEntity({
   name: 'UsedStreamToken',
   tableName: 'used_stream_token',

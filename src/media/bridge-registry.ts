@@ -24,12 +24,14 @@ export class BridgeRegistry implements LiveCalls {
 
   /**
    * Lets the calls end by themselves for `patienceMs`; those that have not are handed to another process through the
-   * resume route. Resolves when every bridge is gone.
+   * resume route. Resolves when every bridge is gone, to how many were handed over.
    */
-  async drain(patienceMs: number): Promise<void> {
+  async drain(patienceMs: number): Promise<number> {
     await this.emptyWithin(patienceMs);
-    for (const bridge of this.bridges.values()) bridge.handOver();
-    await Promise.all([...this.bridges.values()].map((bridge) => bridge.gone));
+    const left = [...this.bridges.values()];
+    for (const bridge of left) bridge.handOver();
+    await Promise.all(left.map((bridge) => bridge.gone));
+    return left.length;
   }
 
   private async emptyWithin(ms: number): Promise<void> {

@@ -55,9 +55,9 @@ const PARSERS: Record<string, (raw: Fields) => TwilioMessage | null> = {
   connected: () => ({ event: 'connected' }),
   start: (raw) => {
     const start = isObject(raw['start']) ? raw['start'] : {};
-    const streamSid = word(start['streamSid']) ?? word(raw['streamSid']);
-    const callSid = word(start['callSid']);
-    const accountSid = word(start['accountSid']);
+    const streamSid = sid(start['streamSid']) ?? sid(raw['streamSid']);
+    const callSid = sid(start['callSid']);
+    const accountSid = sid(start['accountSid']);
     if (streamSid === null || callSid === null || accountSid === null) return null;
     return { event: 'start', streamSid, callSid, accountSid, parameters: strings(start['customParameters']) };
   },
@@ -89,6 +89,11 @@ const PARSERS: Record<string, (raw: Fields) => TwilioMessage | null> = {
 
 function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** An identifier: what is looked up and stored. */
+function sid(value: unknown): string | null {
+  return typeof value === 'string' && /^[\x21-\x7e]{1,64}$/.test(value) ? value : null;
 }
 
 /** A string that says something and is no longer than any identifier or payload may be. */

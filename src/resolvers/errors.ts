@@ -48,6 +48,8 @@ function originalOf(error: GraphQLError): Error | undefined {
 function codeOf(error: GraphQLError, cause: Error | undefined): ErrorCode {
   const code = error.extensions.code;
   if (/ more tha[nt] \d+ tokens/.test(error.message)) return 'QUERY_TOO_COMPLEX';
+  // Apollo gives it a code of its own; over a socket nobody does.
+  if (code === undefined && error.message.startsWith('Syntax Error: ')) return 'BAD_REQUEST';
   if (typeof code === 'string' && code in ERROR_CATALOGUE) return code as ErrorCode;
   if (typeof code === 'string' && code in CODE_OF_APOLLO) return CODE_OF_APOLLO[code]!;
   // Made by graphql itself while reading arguments or variables; resolvers throw AppErrors.

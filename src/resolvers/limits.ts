@@ -4,6 +4,7 @@ import {
   isListType,
   isNonNullType,
   Kind,
+  visit,
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
@@ -15,6 +16,7 @@ import {
 } from 'graphql';
 import { AppError } from '../lib/errors.js';
 import { MAX_PAGE } from '../lib/cursor.js';
+import { refuseUnstorable } from '../lib/storable.js';
 
 export const LIMITS = {
   /** Of a document, before it is parsed. */
@@ -39,8 +41,9 @@ interface Weight {
 }
 
 /**
- * Refuses an operation that asks for too much; it has passed validation, so its fragments have no cycles. The time is
- * linear in the document: a fragment is weighed once, however often it is spread. Throws QUERY_TOO_COMPLEX.
+ * Refuses an operation that asks for too much, or says what no database can store; it has passed validation, so its
+ * fragments have no cycles. The time is linear in the document: a fragment is weighed once, however often it is spread.
+ * Throws QUERY_TOO_COMPLEX, VALIDATION_FAILED.
  */
 export function checkLimits(
   schema: GraphQLSchema,
@@ -48,6 +51,10 @@ export function checkLimits(
   operation: OperationDefinitionNode,
   variables: Readonly<Record<string, unknown>>,
 ): void {
+  refuseUnstorable(variables);
+  // Only an escape can write such a character into a literal: the parser refuses the character itself.
+  if (document.loc?.source.body.includes('\\u') !== false)
+    visit(document, { StringValue: ({ value }) => refuseUnstorable(value, 'query') });
   const root = schema.getRootType(operation.operation);
   if (root == null) return;
   const { depth, fields, cost } = new Scales(schema, document, variables).weigh(operation.selectionSet, root);

@@ -65,6 +65,8 @@ export async function graphqlDoor(app: FastifyInstance, options: GraphqlDoorOpti
   });
   await apollo.start();
   app.addHook('onClose', () => apollo.stop());
+  // A form of another site could send it unasked.
+  app.removeContentTypeParser('text/plain');
   app.route({
     url: '/graphql',
     method: ['GET', 'POST', 'OPTIONS'],

@@ -39,7 +39,7 @@ const CODES_BY_STATUS: Partial<Record<number, ErrorCode>> = {
 const CLEAR_WORDS: Record<string, string> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'The body is larger than this server accepts',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Send the body as application/json',
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty: send a JSON object',
+  FST_ERR_BAD_URL: 'The URL cannot be decoded',
   FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not valid JSON',
 };
 

@@ -4,7 +4,8 @@ import { Compile } from 'typebox/compile';
 import { Value } from 'typebox/value';
 import type { TSchema } from 'typebox';
 import { newId } from '../lib/ids.js';
-import { AppError, invalid } from '../lib/errors.js';
+import { AppError } from '../lib/errors.js';
+import { refuseUnstorable } from '../lib/storable.js';
 import type { Logger } from '../ports/logger.js';
 import { envelopeOf, expectedError } from './errors.js';
 
@@ -33,7 +34,10 @@ export const requestIds = fp(
 export const httpManners = fp(
   async (app: FastifyInstance, { log }: { log: Logger }) => {
     app.setValidatorCompiler(validatorOf);
-    app.addHook('preValidation', async (request) => refuseUnstorable(request));
+    app.addHook('preValidation', async ({ body, query, params }) => {
+      for (const part of [body, query, params]) refuseUnstorable(part);
+    });
+    onlyJson(app);
     app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
     app.setNotFoundHandler(() => {
       throw new AppError('NOT_FOUND', 'There is no such route');
@@ -41,6 +45,26 @@ export const httpManners = fp(
   },
   { name: 'trunkline-http-manners', dependencies: ['trunkline-request-ids'] },
 );
+
+/** Everything but JSON is refused with 415. A client that names the type and sends nothing sent no body. */
+function onlyJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeContentTypeParser(['application/json', 'text/plain']);
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) =>
+    body === '' ? done(null, undefined) : parse(request, body as string, done),
+  );
+}
+
+/**
+ * For fastify's `frameworkErrors`: what it refuses before it looks for a route (a URL that cannot be decoded) is answered
+ * like everything else.
+ */
+export function frameworkErrors(log: Logger) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    reply.header('x-request-id', request.id);
+    void answerError(error, request, reply, log);
+  };
+}
 
 /** Bodies keep their JSON types; what comes as text (query, path) is read as what the schema says. */
 function validatorOf({ schema, httpPart }: { schema: unknown; httpPart?: string }) {
@@ -69,28 +93,4 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
     .type('application/json; charset=utf-8')
     .serializer(JSON.stringify)
     .send(envelopeOf(shown, request.id));
-}
-
-/** Deeper bodies are nobody's contract, and walking them costs. */
-const MAX_DEPTH = 32;
-
-/** PostgreSQL cannot store NUL characters and lone surrogates: better a named field here than its error there. */
-function refuseUnstorable({ body, query, params }: FastifyRequest): void {
-  for (const part of [body, query, params]) walk(part, '', 0);
-}
-
-function walk(value: unknown, path: string, depth: number): void {
-  if (typeof value === 'string') return storable(value, path);
-  if (typeof value !== 'object' || value === null) return;
-  if (depth > MAX_DEPTH) throw invalid({ path, message: `is nested deeper than ${MAX_DEPTH} levels` });
-  for (const [name, inner] of Object.entries(value)) {
-    const at = Array.isArray(value) ? `${path}[${name}]` : path === '' ? name : `${path}.${name}`;
-    storable(name, path);
-    walk(inner, at, depth + 1);
-  }
-}
-
-function storable(text: string, path: string): void {
-  if (text.includes('\0') || !text.isWellFormed())
-    throw invalid({ path: path.replaceAll('\0', ''), message: 'must be valid Unicode text without NUL characters' });
 }

@@ -9,6 +9,7 @@ import type { RestApp, RestDoorOptions } from './deps.js';
 import { snake } from './naming.js';
 import { errors, Lenient, streamOf, Text, WithDefault } from './schemas.js';
 
+const EVENT_STREAM = 'text/event-stream; charset=utf-8';
 const HEARTBEAT_MS = 15_000;
 /** A client that reads nothing for so long is gone. */
 const STALLED_AFTER_MS = 30_000;
@@ -48,6 +49,8 @@ export async function liveLogRoutes(
       const session = await services.sessionsQuery.get(viewer, request.query.session_id);
       const after = request.query.after ?? lastEventId(request.headers['last-event-id']);
       if (session.status !== 'ACTIVE' && after >= session.lastSeq) return reply.code(204).send(null);
+      // Nobody would ever end a stream whose body is thrown away.
+      if (request.method === 'HEAD') return reply.type(EVENT_STREAM).send('');
       const feed = services.feeds.follow(session.id, after, { partials: request.query.partial });
       const stopWatching = await services.context.topics.subscribe('accessRevoked', null, (revoked) => {
         if (concerns(revoked, viewer)) void feed.return();
@@ -88,7 +91,7 @@ async function stream(reply: FastifyReply, feed: FeedIterator, heartbeatMs: numb
   raw.on('close', leave).on('error', leave);
   raw.writeHead(200, {
     ...(headers as Record<string, string>),
-    'content-type': 'text/event-stream; charset=utf-8',
+    'content-type': EVENT_STREAM,
     'cache-control': 'no-store',
     // Proxies like nginx would keep the events until a buffer is full.
     'x-accel-buffering': 'no',

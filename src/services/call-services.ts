@@ -21,6 +21,7 @@ import { LiveAudio } from './live-audio.js';
 import { MakeCall } from './make-call.js';
 import { StreamClaims } from './media-sessions.js';
 import { Reconciler } from './reconcile.js';
+import { Retention } from './retention.js';
 import { SessionEnd } from './session-end.js';
 import { SessionLog } from './session-log.js';
 import { StoredSignatureEvidence, type SignatureEvidence } from './signature-evidence.js';
@@ -70,6 +71,8 @@ export interface CallServices {
   liveAudio: LiveAudio;
   /** `work()` registers its queues; before the jobs are started. */
   afterCall: AfterCall;
+  /** `work()` registers its queue and schedule; before the jobs are started. */
+  retention: Retention;
   /** `start()` and `stop()` with the process. */
   reconciler: Reconciler;
 }
@@ -125,10 +128,12 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
       streamEnds,
       sessionLog,
       progress,
+      diagnostics,
       modelProvider: ports.modelProvider ?? null,
       onRecorderHealth: ports.onRecorderHealth ?? (() => {}),
     }),
     afterCall: new AfterCall(context, ports.textModel),
+    retention: new Retention(context),
     reconciler: new Reconciler(context, { carrier, accounts, progress, lookup, sessionEnd }),
   };
 }

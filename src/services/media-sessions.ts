@@ -10,14 +10,16 @@ import { versionOfCall } from './call-setting.js';
 import { isTerminal } from './call-states.js';
 import { mayTalk } from './clearance.js';
 import type { ServiceContext } from './context.js';
+import type { DiagnosticSink } from './diagnostics.js';
 import { hasLiveStream, type Announce } from './session-end.js';
 import type { SessionLog } from './session-log.js';
-import { BatchingRecorder } from './session-recorder.js';
+import { BatchingRecorder, sqlStateOf } from './session-recorder.js';
 import { readStreamToken, type StreamTokenClaims } from './stream-token.js';
 
 export interface MediaSessionServices extends CallControlServices {
   sessionLog: SessionLog;
   progress: CallProgress;
+  diagnostics: DiagnosticSink;
   /** Who speaks: `openai`, or `simulator`, whose calls are no evidence for a launch gate. */
   modelProvider: string | null;
   /** Told whether session logs can be written, for readiness. */
@@ -102,8 +104,19 @@ export class StreamClaims implements MediaSessions {
   }
 
   private async own(plan: CallPlan, version: AgentVersion | null): Promise<ClaimedSession> {
-    const { sessionLog, onRecorderHealth } = this.services;
-    const recorder = new BatchingRecorder(this.context, sessionLog, plan.sessionId, plan.generation, onRecorderHealth);
+    const { sessionLog, diagnostics, onRecorderHealth } = this.services;
+    const recorder = new BatchingRecorder(this.context, sessionLog, plan.sessionId, plan.generation, {
+      health: onRecorderHealth,
+      setAside: ({ eventId, type }, error) =>
+        void diagnostics.raise({
+          tenantId: plan.tenantId,
+          code: 'session_event_refused',
+          severity: 'WARNING',
+          message: 'The database refused an event of a session for its data; the log goes on without it.',
+          action: 'Report it with the SQLSTATE and the type of the event: the gateway should have made it fit.',
+          detail: { sessionId: plan.sessionId, eventId, type, sqlState: sqlStateOf(error) },
+        }),
+    });
     // Without the bus a takeover is still noticed: by the next append, which is refused, or by the next beat.
     const unsubscribe = await this.context.topics
       .subscribe('sessionClaimed', plan.sessionId, ({ generation }) => {

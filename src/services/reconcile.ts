@@ -72,7 +72,6 @@ export class Reconciler {
     await this.each(await this.claimSilent(), (call) => this.services.lookup.ask(call));
     await this.each(await this.claimAbandoned(), (session) => this.settleAbandoned(session));
     await this.resendCompleted();
-    await this.em().execute('delete from used_stream_token where expires_at < ?', [this.ago(ORPHAN_AFTER_MS)]);
   }
 
   /** A dial without an answer is unknown: it may or may not ring somewhere. */

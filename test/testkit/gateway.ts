@@ -13,21 +13,33 @@ import { openTestDatabase, type TestDatabase } from './database.js';
 export const ADMIN_KEY = 'admin-key-for-tests-only';
 export const ACCOUNT = { accountSid: `AC${'a'.repeat(32)}`, authToken: 'carrier-token' };
 
-/** A whole gateway on real ports, with both simulators; speech runs several times faster than real. */
-export interface TestGateway {
-  app: App;
-  origin: string;
-  database: TestDatabase;
-  carrier: CarrierSimulator;
-  model: ModelSimulator;
+export interface RestAnswer<T> {
+  status: number;
+  body: T;
+  headers: Headers;
+}
+
+/** REST at one origin. */
+export interface RestClient {
   /** REST with the admin key. */
-  admin<T = any>(method: string, path: string, body?: unknown): Promise<{ status: number; body: T; headers: Headers }>;
+  admin<T = any>(method: string, path: string, body?: unknown): Promise<RestAnswer<T>>;
   /** REST with a tenant's key (or any headers). */
   call<T = any>(
     method: string,
     path: string,
     options?: { key?: string; body?: unknown; headers?: Record<string, string> },
-  ): Promise<{ status: number; body: T; headers: Headers }>;
+  ): Promise<RestAnswer<T>>;
+}
+
+/** A whole gateway on real ports, with both simulators; speech runs several times faster than real. */
+export interface TestGateway extends RestClient {
+  app: App;
+  origin: string;
+  /** The environment that it was configured with: another process of the same installation starts with it too. */
+  env: Record<string, string>;
+  database: TestDatabase;
+  carrier: CarrierSimulator;
+  model: ModelSimulator;
   stop(): Promise<void>;
 }
 
@@ -46,7 +58,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
   carrier.tokens.set(ACCOUNT.accountSid, ACCOUNT.authToken);
   const model = await new ModelSimulator({ library: new AudioLibrary(30) }).start();
   const none: Simulation = await startSimulation({ carrier: false, model: false });
-  const config = loadConfig({
+  const env: Record<string, string> = {
     HOST: '127.0.0.1',
     PORT: '0',
     DATA_DIR: mkdtempSync(join(tmpdir(), 'trunkline-gateway-')),
@@ -65,8 +77,8 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
     WEBHOOK_RETRY_SCHEDULE: '0,0,0,0',
     ...(process.env.REDIS_URL ? { REDIS_URL: process.env.REDIS_URL } : {}),
     ...options.env,
-  });
-  const app = await buildApp(config, {
+  };
+  const app = await buildApp(loadConfig(env), {
     log: silentLogger,
     database: database.database,
     simulation: none,
@@ -74,6 +86,25 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
     ...options.overrides,
   });
   const origin = await app.start();
+  return {
+    app,
+    origin,
+    env,
+    database,
+    carrier,
+    model,
+    ...restAt(origin),
+    stop: async () => {
+      await app.stop(0);
+      await carrier.stop();
+      await model.stop();
+      if (options.database === undefined) await database.dispose();
+    },
+  };
+}
+
+/** A plain client of the REST API. */
+export function restAt(origin: string): RestClient {
   const send = async (method: string, path: string, headers: Record<string, string>, body?: unknown) => {
     const response = await fetch(origin + path, {
       method,
@@ -85,20 +116,9 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
     return { status: response.status, body: (json ? JSON.parse(text) : text) as any, headers: response.headers };
   };
   return {
-    app,
-    origin,
-    database,
-    carrier,
-    model,
     admin: (method, path, body) => send(method, `/api/v1/admin${path}`, { 'x-admin-key': ADMIN_KEY }, body),
     call: (method, path, { key, body, headers } = {}) =>
       send(method, path, { ...(key === undefined ? {} : { authorization: `Bearer ${key}` }), ...headers }, body),
-    stop: async () => {
-      await app.stop(0);
-      await carrier.stop();
-      await model.stop();
-      if (options.database === undefined) await database.dispose();
-    },
   };
 }
 
