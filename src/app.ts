@@ -86,9 +86,9 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
   const upgrades = new Map<string, UpgradeHandler>();
   routeUpgrades(http.server, upgrades);
   const media =
-    config.surfaces.has('telephony') && infrastructure.realtime !== null
+    config.surfaces.has('telephony') && services.providerHealth.realtime !== null
       ? createMedia(services, infrastructure, {
-          model: infrastructure.realtime,
+          model: services.providerHealth.realtime,
           clock: overrides.clock ?? systemClock,
           publicUrl,
           signatureRequired: config.streamSignatureRequired,
@@ -168,6 +168,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       if (media !== null) await services.calls.liveAudio.serve(media.registry);
       if (config.surfaces.has('telephony')) services.calls.reconciler.start();
       services.metricsRollup.start();
+      services.providerHealth.start();
       started = true;
       return http.listen({ port, host: config.host });
     },
@@ -181,6 +182,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       await liveAudio.close();
       await services.calls.reconciler.stop();
       await services.metricsRollup.stop();
+      services.providerHealth.stop();
       services.calls.streamEnds.close();
       await graphql.dispose();
       services.viewers.stop();

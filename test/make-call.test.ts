@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Call, IdempotencyKey, Tenant, TestNumber } from '../src/entities/index.js';
 import { CarrierError } from '../src/ports/carrier.js';
 import { AppError } from '../src/lib/errors.js';
+import { openGate } from '../src/services/call-gate.js';
 import type { MakeCallInput } from '../src/services/make-call.js';
 import {
   callWorld,
@@ -103,7 +104,7 @@ describe('an outbound call', () => {
     );
     world.context.settings.defaultCarrierAccount = null;
     expect((await refusal(dial(world, { to }))).code).toBe('CARRIER_UNAVAILABLE');
-    const draining = callWorld(test, {}, { gate: { draining: () => true, modelConfigured: () => true } });
+    const draining = callWorld(test, {}, { gate: { ...openGate, draining: () => true } });
     expect((await refusal(dial(draining, { to }))).code).toBe('UNAVAILABLE');
   });
 
@@ -140,7 +141,7 @@ describe('an idempotency key', () => {
     const to = freshNumber();
     const first = await dial(world, { to, allowConcurrent: false }, 'state');
     await world.services.progress.report(first.call.id, { status: 'BUSY', at: new Date() });
-    const gate = { draining: () => true, modelConfigured: () => true };
+    const gate = { ...openGate, draining: () => true };
     const again = await callWorld(test, {}, { gate }).services.makeCall.makeCall(viewer, { to }, 'state');
     expect(again).toMatchObject({ duplicate: true, call: { id: first.call.id, status: 'BUSY' } });
   });

@@ -12,6 +12,7 @@ import {
   VoiceSession,
 } from '../src/entities/index.js';
 import { seal } from '../src/lib/crypto.js';
+import { openGate } from '../src/services/call-gate.js';
 import { ACCOUNT, callWorld, seedCallTenant, seedDraft, viewerOf, type SeededTenant } from './testkit/call-world.js';
 import { openTestDatabase, type TestDatabase } from './testkit/database.js';
 import { openDoors, streamTokenOf, type TwilioClient } from './testkit/twilio-client.js';
@@ -146,8 +147,9 @@ describe('a caller whom no agent can answer', () => {
   });
 
   it.each([
-    ['while the gateway shuts down', { draining: () => true, modelConfigured: () => true }],
-    ['without a model', { draining: () => false, modelConfigured: () => false }],
+    ['while the gateway shuts down', { ...openGate, draining: () => true }],
+    ['without a model', { ...openGate, modelConfigured: () => false }],
+    ['while the model is down', { ...openGate, modelDown: () => true }],
   ])('hears words %s', async (_, gate) => {
     const doors = await openDoors(callWorld(test, {}, { gate }));
     const answer = await doors.post(INCOMING, form(acme.route.number));

@@ -26,6 +26,7 @@ import { Prompts } from '../services/prompts.js';
 import { RolloutGovernance } from '../services/rollout-governance.js';
 import { RolloutWatch } from '../services/rollout-watch.js';
 import { Rollouts } from '../services/rollout.js';
+import { ProviderHealth } from '../services/provider-health.js';
 import { RuntimeConfigs } from '../services/runtime-configs.js';
 import { Scenarios } from '../services/scenarios.js';
 import { SessionsQuery } from '../services/sessions-query.js';
@@ -71,6 +72,8 @@ export interface Services {
   operationsMetrics: OperationsMetrics;
   /** `start()` and `stop()` with the process. */
   metricsRollup: MetricsRollup;
+  /** `start()` and `stop()` with the process. Carrier and models are used through it. */
+  providerHealth: ProviderHealth;
   webhookEndpoints: WebhookEndpoints;
   webhookDeliveries: WebhookDeliveries;
   feeds: SessionFeeds;
@@ -79,7 +82,7 @@ export interface Services {
 export interface ServiceOptions {
   publicUrl: string;
   clock: Clock;
-  gate: CallGate;
+  gate: Pick<CallGate, 'draining' | 'modelConfigured'>;
   timing?: Partial<ServiceTiming>;
   feedTiming?: FeedTiming;
   onRecorderHealth: (healthy: boolean) => void;
@@ -111,11 +114,13 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
       timing: { ...DEFAULT_TIMING, ...options.timing },
     },
   };
+  const providerHealth = new ProviderHealth(context, infrastructure);
+  const { carrier, textModel } = providerHealth;
   const calls = createCallServices(context, {
-    carrier: infrastructure.carrier,
+    carrier,
     http: infrastructure.http,
-    textModel: infrastructure.textModel,
-    gate: options.gate,
+    textModel,
+    gate: providerHealth.gate(options.gate),
     modelProvider: infrastructure.realtime?.provider ?? null,
     onRecorderHealth: options.onRecorderHealth,
   });
@@ -156,10 +161,10 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     clearance,
     launchGates,
     approvals: new Approvals(context),
-    phoneRoutes: new PhoneRoutes(context, infrastructure.carrier, calls.accounts),
     rollouts,
     rolloutGovernance: new RolloutGovernance(context, agents, rollouts),
     rolloutWatch: new RolloutWatch(context, diagnostics),
+    phoneRoutes: new PhoneRoutes(context, carrier, calls.accounts),
     callsQuery: new CallsQuery(context),
     sessionsQuery: new SessionsQuery(context),
     evaluations: new Evaluations(context),
@@ -168,6 +173,7 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     diagnosticsQuery: new DiagnosticsQuery(context),
     operationsMetrics: new OperationsMetrics(context),
     metricsRollup: new MetricsRollup(context),
+    providerHealth,
     webhookEndpoints,
     webhookDeliveries: new WebhookDeliveries(context),
     feeds,

@@ -11,6 +11,10 @@ export interface Metrics {
   callEscalated(): void;
   /** One attempt to deliver an event to a tenant, by what the delivery is afterwards (`DELIVERED`, `FAILED` …). */
   webhookDelivery(status: string): void;
+  /** One request to a provider (`realtime_model` …): seconds until it worked, null when it failed. */
+  providerRequest(component: string, seconds: number | null): void;
+  /** A provider's circuit opened or closed. */
+  providerCircuit(component: string, open: boolean): void;
   /** A value that is asked for when somebody reads the metrics. */
   gauge(name: string, help: string, read: () => number): void;
   /** Everything, in the Prometheus text format. */

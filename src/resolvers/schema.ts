@@ -6,6 +6,7 @@ import { CallResolver } from './call/call.resolver.js';
 import { EvaluationResolver } from './evaluation/evaluation.resolver.js';
 import { LaunchResolver } from './launch/launch.resolver.js';
 import { MetricsResolver, WatchMetricsResolver } from './metrics/metrics.resolver.js';
+import { ProviderHealthResolver } from './metrics/provider-health.resolver.js';
 import { OperationsResolver } from './operations/operations.resolver.js';
 import { PhoneRouteResolver } from './phone-route/phone-route.resolver.js';
 import { PromptResolver } from './prompt/prompt.resolver.js';
@@ -41,6 +42,7 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   MetricsResolver,
   WatchMetricsResolver,
   WebhookResolver,
+  ProviderHealthResolver,
 ];
 
 let built: GraphQLSchema | null = null;

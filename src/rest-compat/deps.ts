@@ -23,6 +23,7 @@ import type { PhoneRoutes } from '../services/phone-routes.js';
 import type { Prompts } from '../services/prompts.js';
 import type { RolloutGovernance } from '../services/rollout-governance.js';
 import type { Rollouts } from '../services/rollout.js';
+import type { ProviderHealth } from '../services/provider-health.js';
 import type { RuntimeConfigs } from '../services/runtime-configs.js';
 import type { Scenarios } from '../services/scenarios.js';
 import type { SessionsQuery } from '../services/sessions-query.js';
@@ -62,6 +63,7 @@ export interface RestServices {
   auditQuery: AuditQuery;
   diagnosticsQuery: DiagnosticsQuery;
   operationsMetrics: OperationsMetrics;
+  providerHealth: ProviderHealth;
   webhookEndpoints: WebhookEndpoints;
   webhookDeliveries: WebhookDeliveries;
   feeds: SessionFeeds;

@@ -1,11 +1,14 @@
 import { Type } from 'typebox';
+import { CIRCUIT_STATES } from '../lib/circuit-breaker.js';
 import {
   DEFAULT_WINDOW_MINUTES,
   MAX_WINDOW_MINUTES,
   METRICS_DIMENSIONS,
   type MetricsDimension,
 } from '../services/operations-metrics.js';
-import { AdminRoutes } from './admin-route.js';
+import { PROVIDERS } from '../services/provider-health.js';
+import { PROVIDER_COMPONENTS, PROVIDER_STATUSES } from '../services/provider-monitor.js';
+import { AdminRoutes, Data } from './admin-route.js';
 import { viewerOf } from './auth.js';
 import type { RestApp, RestDoorOptions } from './deps.js';
 import { lowerAll, upper } from './naming.js';
@@ -83,12 +86,41 @@ export async function callStatsRoutes(app: RestApp, { services }: RestDoorOption
   );
 }
 
+const HealthRow = resource(
+  {
+    provider: Word(lowerAll(PROVIDERS)),
+    component: Word(lowerAll(PROVIDER_COMPONENTS)),
+    status: Word(lowerAll(PROVIDER_STATUSES)),
+    circuit: Word(lowerAll(CIRCUIT_STATES)),
+    open_until: Nullable(Time('When it is tried again.')),
+    requests: count('Of the last five minutes.'),
+    failures: count(),
+    error_rate: rate('requests'),
+    latency_p50_ms: Nullable(Type.Integer()),
+    latency_p95_ms: Nullable(Type.Integer()),
+    last_success_at: Nullable(Time()),
+    last_failure_at: Nullable(Time()),
+    last_error: Nullable(Type.String({ examples: ['no_answer', 'http_503'] })),
+  },
+  ['provider', 'component', 'status', 'circuit'],
+);
+
 /** The same for operators: by tenant, agent or version, and minute by minute. */
 export async function adminMetricsRoutes(
   app: RestApp,
-  { services: { operationsMetrics } }: RestDoorOptions,
+  { services: { operationsMetrics, providerHealth } }: RestDoorOptions,
 ): Promise<void> {
-  new AdminRoutes(app, 'metrics').one(
+  const routes = new AdminRoutes(app, 'metrics');
+  routes.one(
+    'GET /provider-health',
+    {
+      summary: 'How Twilio and OpenAI do, as the process that answers sees it',
+      description: 'From real traffic, and from light probes where there is none.',
+      answer: Data(HealthRow),
+    },
+    async ({ viewer }) => ({ data: providerHealth.list(viewer).map((row) => HealthRow.of(row)) }),
+  );
+  routes.one(
     'GET /metrics',
     {
       summary: 'Figures of the calls created in a window, apart and minute by minute',

@@ -64,6 +64,7 @@ export class CallContinuations {
         return { kind: 'answer', answer: { kind: 'hang-up' }, announce };
       if (!this.services.gate.modelConfigured())
         return { kind: 'fallback', call, why: 'model_not_configured', announce };
+      if (this.services.gate.modelDown()) return { kind: 'fallback', call, why: 'model_down', announce };
       const version = await versionOfCall(em, call);
       if (!(await mayTalk(em, call, version, { begun: existing !== null })))
         return { kind: 'fallback', call, why: 'version_not_cleared', announce };

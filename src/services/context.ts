@@ -66,6 +66,10 @@ export interface ServiceTiming {
   metricsSettleMs: number;
   /** A supervisor's command is acknowledged by the call's owner within this, else it does nothing. */
   commandAckMs: number;
+  /** A provider of which nothing was heard for so long is probed; 0: never. */
+  providerProbeMs: number;
+  /** First pause before a provider that is down is tried again, growing to twelve times that; 0: no circuit ever opens. */
+  circuitCoolDownMs: number;
 }
 
 export const DEFAULT_TIMING: ServiceTiming = {
@@ -81,4 +85,6 @@ export const DEFAULT_TIMING: ServiceTiming = {
   sweepIntervalMs: 5_000,
   metricsSettleMs: 1_000,
   commandAckMs: 2_000,
+  providerProbeMs: 30_000,
+  circuitCoolDownMs: 5_000,
 };

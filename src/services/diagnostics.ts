@@ -73,4 +73,22 @@ export class Diagnostics implements DiagnosticSink {
         .publish('diagnosticRaised', { tenantId, diagnosticId: row!.id })
         .catch((error: unknown) => log.warn({ err: error, tenantId, code }, 'bus publish failed'));
   }
+
+  /** What was reported under `dedupeKey` is over. Never fails, as {@link raise}. */
+  async settle(dedupeKey: string): Promise<void> {
+    const { database, topics, log, clock } = this.context;
+    try {
+      const now = clock.now();
+      const settled = await database
+        .em({ all: true })
+        .execute<{ id: string; tenant_id: string | null }[]>(
+          'update diagnostic set resolved_at = ?, updated_at = ? where dedupe_key = ? and resolved_at is null returning id, tenant_id',
+          [now, now, dedupeKey],
+        );
+      for (const { id, tenant_id } of settled)
+        await topics.publish('diagnosticRaised', { tenantId: tenant_id, diagnosticId: id });
+    } catch (error) {
+      log.error({ err: error }, 'diagnostic could not be settled');
+    }
+  }
 }

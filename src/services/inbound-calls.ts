@@ -48,7 +48,13 @@ interface Reception {
   /** Where callers go outside of business hours. */
   outside: OutsideDestination | null;
 }
-type Refusal = 'tenant_suspended' | 'shutting_down' | 'model_not_configured' | 'no_version' | 'outside_business_hours';
+type Refusal =
+  | 'tenant_suspended'
+  | 'shutting_down'
+  | 'model_not_configured'
+  | 'model_down'
+  | 'no_version'
+  | 'outside_business_hours';
 
 /** Refusals that an operator must mend; the others are wanted. */
 const TO_BE_MENDED: Partial<Record<Refusal, string>> = {
@@ -129,6 +135,7 @@ export class InboundCalls {
       [outside !== null && agentOutside === null, 'outside_business_hours'],
       [this.services.gate.draining(), 'shutting_down'],
       [!this.services.gate.modelConfigured(), 'model_not_configured'],
+      [this.services.gate.modelDown(), 'model_down'],
       [version === null, 'no_version'],
     ];
     const refusal = refusals.find(([holds]) => holds)?.[1] ?? null;

@@ -149,6 +149,8 @@ export class MakeCall {
     const callId = newId();
     if (idempotency !== null && !(await takeKey(em, idempotency, callId, at))) return { kind: 'taken' };
     if (this.services.gate.draining()) throw new AppError('UNAVAILABLE', 'This gateway is shutting down');
+    const refusal = this.services.gate.refusalToDial();
+    if (refusal !== null) throw refusal;
     const plan = await planDial(em, this.services, tenantId, request, at);
     for (const check of this.services.checks) await check.check(em, plan);
     const blocker = request.allowConcurrent

@@ -469,6 +469,7 @@ describe('the runtime API', () => {
     const counted = { window_minutes: 30, calls_created: expect.any(Number), agents: expect.any(Array) };
     expect((await tenant('GET', '/call-logs/stats?window_minutes=30')).body).toMatchObject(counted);
     expect((await admin('GET', '/metrics?by=agent&tenant_id=acme')).body).toMatchObject({ tenant_id: 'acme' });
+    expect((await admin('GET', '/provider-health')).body.data).toHaveLength(3);
   });
 
   it('dials once for one idempotency key', async () => {

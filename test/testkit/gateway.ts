@@ -82,8 +82,15 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
     log: silentLogger,
     database: database.database,
     simulation: none,
-    timing: { recorderBatchMs: 10, sweepIntervalMs: 500 },
     ...options.overrides,
+    // Tests with faults mean their own request, not the health that it tells of; what is about health says so.
+    timing: {
+      recorderBatchMs: 10,
+      sweepIntervalMs: 500,
+      providerProbeMs: 0,
+      circuitCoolDownMs: 0,
+      ...options.overrides?.timing,
+    },
   });
   const origin = await app.start();
   return {

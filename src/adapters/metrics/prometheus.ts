@@ -22,6 +22,9 @@ export class PrometheusMetrics implements Metrics {
   private readonly turns: Counter;
   private readonly escalated: Counter;
   private readonly deliveries: Counter<'outcome'>;
+  private readonly providerSeconds: Histogram<'component'>;
+  private readonly providerFailures: Counter<'component'>;
+  private readonly circuits: Gauge<'component'>;
 
   constructor() {
     const registers = [this.registry];
@@ -78,6 +81,25 @@ export class PrometheusMetrics implements Metrics {
       labelNames: ['outcome'],
       registers,
     });
+    this.providerSeconds = new Histogram({
+      name: 'trunkline_provider_request_seconds',
+      help: 'Requests to providers that worked, and how long they took.',
+      labelNames: ['component'],
+      buckets: SECONDS,
+      registers,
+    });
+    this.providerFailures = new Counter({
+      name: 'trunkline_provider_failures_total',
+      help: 'Requests to providers that failed.',
+      labelNames: ['component'],
+      registers,
+    });
+    this.circuits = new Gauge({
+      name: 'trunkline_provider_circuit_open',
+      help: '1 while a provider is taken for down.',
+      labelNames: ['component'],
+      registers,
+    });
     this.media = mediaMetrics(registers);
     this.loop.enable();
     this.gauge(
@@ -116,6 +138,13 @@ export class PrometheusMetrics implements Metrics {
   }
   webhookDelivery(status: string): void {
     this.deliveries.inc({ outcome: status.toLowerCase() });
+  }
+  providerRequest(component: string, seconds: number | null): void {
+    if (seconds === null) this.providerFailures.inc({ component });
+    else this.providerSeconds.observe({ component }, seconds);
+  }
+  providerCircuit(component: string, open: boolean): void {
+    this.circuits.set({ component }, open ? 1 : 0);
   }
   gauge(name: string, help: string, read: () => number): void {
     new Gauge({
