@@ -172,6 +172,24 @@ describe('the configuration', () => {
     expect(load(env).streamTokenSecret).not.toBe(load(env).streamTokenSecret);
   });
 
+  it('asks each surface for its own secrets, and says which ones belong elsewhere', () => {
+    const { STREAM_TOKEN_SECRET, ...shared } = PRODUCTION;
+    expect(wrong({ ...shared, SURFACES: 'admin' })).toEqual([]);
+    expect(wrong({ ...shared, SURFACES: 'runtime' })).toEqual([]);
+    expect(wrong({ ...shared, SURFACES: 'telephony' })).toEqual(['STREAM_TOKEN_SECRET']);
+    expect(wrong({ ...shared, SURFACES: 'telephony', STREAM_TOKEN_SECRET })).toEqual([]);
+    const all = { ...PRODUCTION, ADMIN_API_KEY: 'k'.repeat(16), ADMIN_PASSWORD: 'x', ADMIN_USERNAME: 'ada' };
+    expect(load({ ...all, SURFACES: 'runtime,telephony' })).toMatchObject({
+      adminApiKeys: [],
+      adminPasswordSha256: null,
+      notices: expect.arrayContaining([expect.stringContaining('ADMIN_API_KEY and ADMIN_PASSWORD set')]),
+    });
+    expect(load({ ...all, SURFACES: 'admin' }).notices.join()).toContain('STREAM_TOKEN_SECRET set, and not needed');
+    expect(load(all).notices.join()).not.toContain('not needed');
+    // A key that opens nothing here is not judged here either.
+    expect(wrong({ ...PRODUCTION, ADMIN_API_KEY: 'short', SURFACES: 'telephony' })).toEqual([]);
+  });
+
   it('takes encryption keys as hex or base64, the current one first', () => {
     const [current, previous] = [Buffer.alloc(32, 7), Buffer.alloc(32, 255)];
     const text = `${current.toString('hex')}, ${previous.toString('base64')}`;

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { noticesOf } from './config/notices.js';
 import { Reader } from './config/reader.js';
 import { Secrets } from './config/secrets.js';
+import type { Variable } from './config/variables.js';
 
 export { VARIABLES, type Variable } from './config/variables.js';
 
@@ -19,7 +20,7 @@ export interface Config {
   dataDir: string;
   databaseUrl: string | null;
   redisUrl: string | null;
-  /** The current key first; the others are accepted during a rotation. Empty and no password: no admin surface. */
+  /** The current key first; the others are accepted during a rotation. Empty and no password: no admin surface. Read on that surface only. */
   adminApiKeys: string[];
   adminUsername: string;
   /** SHA-256 of the console password, hex. */
@@ -84,9 +85,9 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     dataDir,
     databaseUrl: read.url('DATABASE_URL', ['postgres:', 'postgresql:']),
     redisUrl: read.url('REDIS_URL', ['redis:', 'rediss:']),
-    adminApiKeys: read.list('ADMIN_API_KEY'),
+    adminApiKeys: surfaces.has('admin') ? read.list('ADMIN_API_KEY') : [],
     adminUsername: read.text('ADMIN_USERNAME') ?? 'admin',
-    adminPasswordSha256: adminPassword(read),
+    adminPasswordSha256: surfaces.has('admin') ? adminPassword(read) : null,
     streamTokenSecret: secrets.text('STREAM_TOKEN_SECRET', surfaces.has('telephony')),
     streamTokenSecretPrevious: read.text('STREAM_TOKEN_SECRET_PREVIOUS'),
     encryptionKey: secrets.keys('ENCRYPTION_KEY'),
@@ -111,8 +112,19 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   };
   if (production) demandOfProduction(read, config);
   if (read.problems.length > 0) throw new ConfigError(read.problems);
-  return { ...config, notices: noticesOf(config, secrets.fromDataDir) };
+  return { ...config, notices: noticesOf(config, secrets.fromDataDir, foreignSecrets(read, surfaces)) };
 }
+
+/** Secrets of a surface that this process does not serve: whoever breaks in here should not find them. */
+function foreignSecrets(read: Reader, surfaces: ReadonlySet<Surface>): Variable[] {
+  return Object.entries(SECRETS_OF)
+    .filter(([surface]) => !surfaces.has(surface as Surface))
+    .flatMap(([, names]) => names.filter((name) => read.text(name) !== null));
+}
+const SECRETS_OF: Partial<Record<Surface, readonly Variable[]>> = {
+  admin: ['ADMIN_API_KEY', 'ADMIN_PASSWORD', 'ADMIN_PASSWORD_SHA256'],
+  telephony: ['STREAM_TOKEN_SECRET', 'STREAM_TOKEN_SECRET_PREVIOUS'],
+};
 
 /** What is convenient on a desk and dangerous where customers call. */
 function demandOfProduction(read: Reader, config: Omit<Config, 'notices'>): void {

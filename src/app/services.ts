@@ -148,7 +148,11 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     context,
     calls,
     adminSessions,
-    viewers: new Viewers(context, { keys: config.adminApiKeys, sessions: adminSessions }),
+    viewers: new Viewers(
+      context,
+      { keys: config.adminApiKeys, sessions: adminSessions },
+      config.surfaces.has('runtime') || config.surfaces.has('telephony'),
+    ),
     tenants: new Tenants(context),
     runtimeConfigs: new RuntimeConfigs(context, webhookEndpoints),
     apiKeys: new ApiKeys(context),

@@ -2,17 +2,22 @@ import type { Config } from '../config.js';
 import type { Variable } from './variables.js';
 
 /** What an operator should know about a configuration that works: what is simulated, off, made up or trusting. */
-export function noticesOf(config: Omit<Config, 'notices'>, madeSecrets: readonly Variable[]): string[] {
-  const { simulate, twilio, openaiApiKey, production } = config;
+export function noticesOf(
+  config: Omit<Config, 'notices'>,
+  madeSecrets: readonly Variable[],
+  foreignSecrets: readonly Variable[],
+): string[] {
+  const { simulate, twilio, openaiApiKey, production, surfaces } = config;
+  const calls = surfaces.has('runtime') || surfaces.has('telephony');
   const table: readonly (readonly [boolean, string])[] = [
     [simulate.carrier, 'The carrier is SIMULATED: no real telephone rings.'],
     [simulate.model, 'The speech model is SIMULATED: no real agent answers.'],
     [
-      !simulate.carrier && twilio === null,
+      calls && !simulate.carrier && twilio === null,
       'No default Twilio account is set: only tenants with an account of their own can call.',
     ],
     [
-      !simulate.model && openaiApiKey === null,
+      surfaces.has('telephony') && !simulate.model && openaiApiKey === null,
       'OPENAI_API_KEY is not set: no agent answers, callers get the fallback of their agent.',
     ],
     [
@@ -24,8 +29,12 @@ export function noticesOf(config: Omit<Config, 'notices'>, madeSecrets: readonly
       `${madeSecrets.join(' and ')} not set: using development secrets kept in ${config.dataDir}.`,
     ],
     [
-      config.surfaces.has('admin') && config.adminApiKeys.length === 0 && config.adminPasswordSha256 === null,
+      surfaces.has('admin') && config.adminApiKeys.length === 0 && config.adminPasswordSha256 === null,
       'Neither ADMIN_API_KEY nor an admin password is set: the admin surface answers 404.',
+    ],
+    [
+      foreignSecrets.length > 0,
+      `${foreignSecrets.join(' and ')} set, and not needed: this process serves ${[...surfaces].join(' and ')} only.`,
     ],
     [
       config.adminApiKeys.some((key) => key.length < 16) || config.streamTokenSecret.length < 32,

@@ -52,6 +52,8 @@ export class Viewers {
   constructor(
     private readonly ctx: ServiceContext,
     private readonly admin: AdminAccess,
+    /** False: a process for admins only, where a tenant's key opens nothing. */
+    private readonly servesTenants = true,
   ) {}
 
   /** Follows revocations made by other processes. */
@@ -87,6 +89,8 @@ export class Viewers {
 
   /** Throws UNAUTHENTICATED, TENANT_SUSPENDED. */
   async tenant(secret: string, request: RequestFacts): Promise<TenantViewer> {
+    if (!this.servesTenants)
+      throw new AppError('UNAUTHENTICATED', 'This process serves admins only: send tenant keys to the runtime surface');
     const hash = hashSecret(secret);
     const now = this.ctx.clock.now();
     const known = await this.lookUp(hash, now);
