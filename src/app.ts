@@ -19,6 +19,7 @@ import { requestMetrics } from './rest-compat/metrics.js';
 import { restDoor } from './rest-compat/rest-door.js';
 import type { Readiness } from './rest-compat/health.js';
 import type { ServiceTiming } from './services/context.js';
+import { DeliveryQueue } from './services/delivery-queue.js';
 import { twilioDoors } from './webhooks/inbound/twilio-doors.js';
 import { WebhookDeliverer } from './webhooks/outbound/deliverer.js';
 
@@ -68,7 +69,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     services.context,
     infrastructure.http,
     services.webhookEndpoints,
-    services.webhookDeliveries,
+    new DeliveryQueue(services.context),
     (status) => infrastructure.metrics.webhookDelivery(status),
   );
   const http = Fastify({

@@ -31,6 +31,8 @@ export interface QueuePolicy {
   /** Seconds before the first retry; doubles when `backoff`. */
   retryDelaySeconds?: number;
   backoff?: boolean;
+  /** Jobs taken at once and run one after the other; they succeed or are tried again together. For quick ones. */
+  batchSize?: number;
   /** Jobs run at once in this process. */
   concurrency?: number;
   /** Seconds between polls when idle; enqueueing in this process wakes the worker at once. */

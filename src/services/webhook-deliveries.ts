@@ -1,11 +1,4 @@
-import { LockMode } from '@mikro-orm/postgresql';
-import {
-  TenantEvent,
-  WebhookDelivery,
-  WebhookEndpoint,
-  type DeliveryStatus,
-  type WebhookAttempt,
-} from '../entities/index.js';
+import { WebhookDelivery, type DeliveryStatus } from '../entities/index.js';
 import { MAX_PAGE, type Page } from '../lib/cursor.js';
 import { notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
@@ -21,25 +14,7 @@ export interface DeliveryFilter {
   status?: DeliveryStatus | null;
 }
 
-/** One delivery that a worker holds until its lease ends. */
-export interface LeasedDelivery {
-  delivery: WebhookDelivery;
-  payload: Record<string, unknown>;
-}
-
-/** What came of one attempt. `retryAt` null: settled, for better or worse. */
-export interface Settlement {
-  status: DeliveryStatus;
-  retryAt: Date | null;
-  attempt: WebhookAttempt;
-  /** Why the endpoint must not be asked again (`410 Gone`). */
-  disable?: string;
-}
-
 const UNSETTLED: DeliveryStatus[] = ['PENDING', 'FAILED'];
-const KEPT_ATTEMPTS = 50;
-/** A worker that died loses its deliveries to another after this. */
-const LEASE_MS = 60_000;
 
 /** The delivery log: what goes where, how each attempt went, and everything again on demand. */
 export class WebhookDeliveries {
@@ -114,80 +89,9 @@ export class WebhookDeliveries {
       await this.context.jobs.send(DELIVER_QUEUE, { endpointId });
   }
 
-  /** Takes due deliveries of one endpoint for this worker. Two workers never hold the same one. */
-  async lease(endpointId: string, limit: number): Promise<LeasedDelivery[]> {
-    const now = this.context.clock.now();
-    return this.context.database.em({ all: true }).transactional(async (em) => {
-      const due = await em.find(
-        WebhookDelivery,
-        {
-          endpointId,
-          status: { $in: UNSETTLED },
-          nextAttemptAt: { $lte: now },
-          $or: [{ leasedUntil: null }, { leasedUntil: { $lt: now } }],
-        },
-        { orderBy: { nextAttemptAt: 'asc', id: 'asc' }, limit, lockMode: LockMode.PESSIMISTIC_PARTIAL_WRITE },
-      );
-      if (due.length === 0) return [];
-      const leasedUntil = new Date(now.getTime() + LEASE_MS);
-      await em.nativeUpdate(WebhookDelivery, { id: { $in: due.map((d) => d.id) } }, { leasedUntil });
-      const events = await em.find(TenantEvent, { id: { $in: due.map((d) => d.eventId as string) } });
-      const payloads = new Map(events.map((event) => [event.id, event.payload]));
-      return due.map((delivery) => ({ delivery, payload: payloads.get(delivery.eventId as string)! }));
-    });
-  }
-
-  /** Writes down an attempt. A delivery that is given up becomes a dead letter and tells the tenant's other endpoints. */
-  async settle({ delivery }: LeasedDelivery, { status, retryAt, attempt, disable }: Settlement): Promise<void> {
-    const now = this.context.clock.now();
-    const tenantId = delivery.tenantId as string;
-    await this.context.database.em({ all: true }).transactional(async (em) => {
-      await em.nativeUpdate(
-        WebhookDelivery,
-        { id: delivery.id },
-        {
-          status,
-          nextAttemptAt: retryAt,
-          leasedUntil: null,
-          attemptCount: delivery.attemptCount + 1,
-          lastStatusCode: attempt.statusCode,
-          lastError: attempt.error,
-          lastLatencyMs: attempt.latencyMs,
-          deliveredAt: status === 'DELIVERED' ? now : null,
-          updatedAt: now,
-          attempts: [...delivery.attempts, attempt].slice(-KEPT_ATTEMPTS),
-        },
-      );
-      if (disable !== undefined)
-        await em.nativeUpdate(
-          WebhookEndpoint,
-          { id: delivery.endpointId },
-          { enabled: false, disabledReason: disable, updatedAt: now },
-        );
-      // About a failed event, but never about itself: that would never end.
-      if (status === 'DEAD_LETTER' && delivery.event !== 'voice.webhook.delivery_failed')
-        await this.context.outbox.enqueue(em, tenantId, 'voice.webhook.delivery_failed', {
-          event_id: delivery.eventId,
-          endpoint_id: delivery.endpointId,
-          attempt_count: delivery.attemptCount + 1,
-        });
-    });
-    await this.announce(tenantId, delivery.id);
-  }
-
   /** Watchers may miss one: the bus is no condition for anything. */
   private async announce(tenantId: string, deliveryId: string): Promise<void> {
     await this.context.topics.publish('webhookDeliveryChanged', { tenantId, deliveryId }).catch(() => {});
-  }
-
-  /** Endpoints that have something due: the net below the queue's wake-ups. */
-  async endpointsWithWork(): Promise<string[]> {
-    const rows = await this.context.database.em({ all: true }).execute<{ endpoint_id: string }[]>(
-      `select distinct d.endpoint_id from webhook_delivery d join webhook_endpoint e on e.id = d.endpoint_id
-        where d.status in ('PENDING', 'FAILED') and d.next_attempt_at <= ? and (d.leased_until is null or d.leased_until < ?) and e.enabled limit 1000`,
-      [this.context.clock.now(), this.context.clock.now()],
-    );
-    return rows.map((row) => row.endpoint_id);
   }
 }
 

@@ -100,7 +100,7 @@ export class PgBossJobs implements Jobs {
       queue,
       {
         includeMetadata: true,
-        batchSize: 1,
+        batchSize: policy.batchSize ?? 1,
         localConcurrency: policy.concurrency ?? 1,
         pollingIntervalSeconds: policy.pollSeconds ?? DEFAULT_POLL_SECONDS,
       },

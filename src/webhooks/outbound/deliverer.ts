@@ -3,12 +3,14 @@ import { WebhookEndpoint, type DeliveryStatus } from '../../entities/index.js';
 import { OutboundHttpError, type OutboundHttp, type OutboundResponse } from '../../ports/outbound-http.js';
 import type { ServiceContext } from '../../services/context.js';
 import { DELIVER_QUEUE } from '../../services/tenant-outbox.js';
-import type { LeasedDelivery, Settlement, WebhookDeliveries } from '../../services/webhook-deliveries.js';
+import type { DeliveryQueue, LeasedDelivery, Settlement } from '../../services/delivery-queue.js';
 import type { WebhookEndpoints } from '../../services/webhook-endpoints.js';
 
 const TIMEOUT_MS = 15_000;
 /** Requests at once to one endpoint: a slow one delays itself only. */
 const PER_ENDPOINT = 8;
+/** Taken at once, so that not each delivery costs a look at the queue; two rounds fit into a lease. */
+const LEASED_AT_ONCE = 2 * PER_ENDPOINT;
 /** What the delivery log keeps of an answer, bytes. */
 const EXCERPT_BYTES = 500;
 /** Up to this share of a delay is added, so that many failed deliveries do not come back at the same moment. */
@@ -33,7 +35,7 @@ export class WebhookDeliverer {
     private readonly context: ServiceContext,
     private readonly http: OutboundHttp,
     private readonly endpoints: WebhookEndpoints,
-    private readonly deliveries: WebhookDeliveries,
+    private readonly queue: DeliveryQueue,
     private readonly onAttempt: (status: DeliveryStatus) => void = () => {},
   ) {}
 
@@ -41,11 +43,11 @@ export class WebhookDeliverer {
   async work(): Promise<void> {
     await this.context.jobs.work<{ endpointId: string }>(
       DELIVER_QUEUE,
-      { concurrency: 2, pollSeconds: 1, retryLimit: 3 },
+      { pollSeconds: 1, retryLimit: 3, batchSize: 100 },
       async (job) => this.wake(job.data.endpointId),
     );
     const sweep = async () => {
-      for (const endpointId of await this.deliveries.endpointsWithWork()) this.wake(endpointId);
+      for (const endpointId of await this.queue.endpointsWithWork()) this.wake(endpointId);
     };
     this.sweeper = setInterval(
       () => void sweep().catch((error: unknown) => this.context.log.warn({ err: error }, 'webhook sweep failed')),
@@ -79,12 +81,18 @@ export class WebhookDeliverer {
     const endpoint = await this.context.database.em({ all: true }).findOne(WebhookEndpoint, { id: endpointId });
     if (endpoint === null || !endpoint.enabled) return;
     const running = new Set<Promise<void>>();
+    let leased: LeasedDelivery[] = [];
     let gone = false;
     while (!this.stopped && !gone) {
-      const leased = await this.deliveries.lease(endpointId, PER_ENDPOINT - running.size);
-      for (const one of leased) {
-        const sent: Promise<void> = this.attempt(endpoint, one)
-          .then((settlement) => void (gone ||= settlement?.disable !== undefined))
+      if (leased.length === 0) leased = await this.queue.lease(endpointId, LEASED_AT_ONCE);
+      for (const delivery of leased.splice(0, PER_ENDPOINT - running.size)) {
+        const sent: Promise<void> = this.attempt(endpoint, delivery)
+          .then(
+            (settlement) => void (gone ||= settlement?.disable !== undefined),
+            // The database is away: the lease ends, and it is sent again with the same id.
+            (err: unknown) =>
+              this.context.log.warn({ err, endpointId }, 'a webhook delivery could not be written down'),
+          )
           .finally(() => running.delete(sent));
         running.add(sent);
       }
@@ -94,10 +102,10 @@ export class WebhookDeliverer {
     await Promise.allSettled(running);
   }
 
-  private async attempt(endpoint: WebhookEndpoint, leased: LeasedDelivery): Promise<Settlement | null> {
-    const body = JSON.stringify(leased.payload);
+  private async attempt(endpoint: WebhookEndpoint, delivery: LeasedDelivery): Promise<Settlement | null> {
+    const body = JSON.stringify(delivery.payload);
     const at = this.context.clock.now();
-    const id = leased.delivery.eventId as string;
+    const id = delivery.eventId;
     const signature = this.endpoints
       .secretsOf(endpoint, at)
       .map((secret) => new Webhook(secret).sign(id, at, body))
@@ -126,8 +134,8 @@ export class WebhookDeliverer {
       if (error.kind === 'aborted') return null;
       outcome = error;
     }
-    const settlement = settle(outcome, leased.delivery.attemptCount, this.context.settings.webhookRetrySchedule, at);
-    await this.deliveries.settle(leased, settlement);
+    const settlement = settle(outcome, delivery.attemptCount, this.context.settings.webhookRetrySchedule, at);
+    await this.queue.settle(delivery, settlement);
     this.onAttempt(settlement.status);
     if (settlement.retryAt !== null) this.wakeAt(endpoint.id, settlement.retryAt);
     return settlement;
