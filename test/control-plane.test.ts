@@ -49,8 +49,8 @@ describe('the control plane', () => {
   let test: TestDatabase;
   let ctx: ServiceContext;
   let failing: { path: string; message: string }[] = [];
-  const agentVersions = () =>
-    new AgentVersions(ctx, new Clearance(ctx, { failing: async () => [...failing] }, new Diagnostics(ctx)));
+  const clearance = () => new Clearance(ctx, { failing: async () => [...failing] }, new Diagnostics(ctx));
+  const agentVersions = () => new AgentVersions(ctx, clearance());
   beforeAll(async () => {
     test = await openTestDatabase();
     ctx = testContext(test.database);
@@ -357,7 +357,7 @@ describe('the control plane', () => {
         voiceFallbackUrl: null,
       }),
     } as never;
-    const routes = new PhoneRoutes(ctx, carrier, new CarrierAccounts(ctx));
+    const routes = new PhoneRoutes(ctx, carrier, new CarrierAccounts(ctx), clearance());
     const route = await routes.create(admin, {
       tenantId: 'acme',
       number: '+15555551234',

@@ -544,6 +544,36 @@ async function closedStream(twiml: string, callSid: string): Promise<void> {
   });
 }
 
+describe('a number that begins to lead callers to an agent', () => {
+  it('asks for what only callers need, unless the version was forced or this is', async () => {
+    const draft = await seedDraftAgent('dialler', freshNumber());
+    await rest('PATCH', `/phone-routes/${draft.routeId}`, { direction: 'outbound' });
+    await overRest.govern('dialler', { minimumSyntheticCalls: 0, minimumMeanScore: 0, requiredApprovals: [] });
+    expect(await overRest.publish(draft.id)).toEqual({ status: 'PUBLISHED' });
+    const inward = { direction: 'inbound' };
+    expect(await rest('PATCH', `/phone-routes/${draft.routeId}`, inward)).toMatchObject({
+      code: 'LAUNCH_GATES_FAILED',
+      details: [{ path: 'signature_verification' }],
+    });
+    expect(await rest('GET', `/phone-routes/${draft.routeId}`)).toMatchObject({ direction: 'outbound' });
+    const create = `mutation ($input: CreatePhoneRouteInput!) { createPhoneRoute(input: $input) { id } }`;
+    const input = { tenantId: 'dialler', number: freshNumber(), agentKey: 'front_desk' };
+    expect(await ask('createPhoneRoute', create, { input })).toMatchObject({ code: 'LAUNCH_GATES_FAILED' });
+    expect(await ask('createPhoneRoute', create, { input: { ...input, force: true } })).toMatchObject({
+      details: [{ path: 'reason' }],
+    });
+    await signatures('dialler', 20, 0);
+    expect(await rest('PATCH', `/phone-routes/${draft.routeId}`, inward)).toMatchObject(inward);
+    await rest('PATCH', `/phone-routes/${draft.routeId}`, { direction: 'outbound' });
+    await signatures('dialler', 0, 20);
+    const forced = { ...input, force: true, reason: 'The carrier is known.' };
+    expect(await ask('createPhoneRoute', create, { input: forced })).toMatchObject({ id: expect.any(String) });
+    expect(await overRest.report(draft.id)).toMatchObject({ forcedReason: 'The carrier is known.' });
+    const audited = { subjectId: draft.id, action: 'agent_version.forced' };
+    expect(await all().findOneOrFail(AuditEntry, audited)).toMatchObject({ reason: 'The carrier is known.' });
+  });
+});
+
 describe('a version that is not cleared takes no customer’s call', () => {
   let acme: Awaited<ReturnType<typeof seedCallable>>;
   let draft: string;

@@ -168,7 +168,7 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     rollouts,
     rolloutGovernance: new RolloutGovernance(context, agents, rollouts),
     rolloutWatch: new RolloutWatch(context, diagnostics),
-    phoneRoutes: new PhoneRoutes(context, carrier, calls.accounts),
+    phoneRoutes: new PhoneRoutes(context, carrier, calls.accounts, clearance),
     callsQuery: new CallsQuery(context),
     sessionsQuery: new SessionsQuery(context),
     evaluations: new Evaluations(context),

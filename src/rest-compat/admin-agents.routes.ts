@@ -176,6 +176,8 @@ export async function phoneRouteRoutes(app: RestApp, { services: { phoneRoutes }
     fallback: Maybe(Fallback),
     transfer_number: Maybe(text),
     active: Maybe(Type.Boolean()),
+    force: Maybe(Type.Boolean({ description: 'Lets callers in although a launch gate about them fails.' })),
+    reason: Maybe(Text(2_000, { description: 'Needed with `force`; goes on the audit log.' })),
   };
   routes.list(
     'GET /phone-routes',

@@ -7,7 +7,7 @@ import type { ServiceContext } from './context.js';
 import type { DiagnosticSink } from './diagnostics.js';
 import { evidenceSince } from './launch-evidence.js';
 import { pinPrompt } from './prompts.js';
-import type { Announce } from './session-end.js';
+import { nothingToAnnounce, type Announce } from './session-end.js';
 import type { VersionPicker } from './version-picker.js';
 import { actorOf, type Viewer } from './viewer.js';
 import { snapshot } from './writes.js';
@@ -48,8 +48,11 @@ export async function mayTalk(
 
 /** The launch gates. What fails is named, so that the client sees what is missing. */
 export interface PublishGuard {
-  /** Empty: the version may take customers. `path` is the gate's name. Runs in the transaction that gives it traffic. */
-  failing(em: EntityManager, version: AgentVersion): Promise<FieldIssue[]>;
+  /**
+   * Empty: the version may take customers. `path` is the gate's name. Runs in the transaction that gives it traffic.
+   * `inbound`: only the gates that ask for something because callers reach the agent.
+   */
+  failing(em: EntityManager, version: AgentVersion, scope?: { inbound: boolean }): Promise<FieldIssue[]>;
 }
 
 export interface ClearanceRequest {
@@ -64,6 +67,19 @@ export interface Granted {
   reason: string | null;
   /** After the commit: raises the diagnostic of a forced clearance. */
   announce: Announce;
+}
+
+function reasonOf({ force, reason }: ClearanceRequest): string | null {
+  const checks = new Checks();
+  const why = checks.optionalText('reason', reason, { max: 2_000 });
+  if (force === true && why === null) checks.fail('reason', 'is needed with force: it goes on the audit log');
+  checks.done();
+  return why;
+}
+
+function gatesFailed(failing: FieldIssue[]): AppError {
+  const names = failing.map((gate) => gate.path).join(', ');
+  return new AppError('LAUNCH_GATES_FAILED', `Launch gates fail: ${names}`, { details: failing });
 }
 
 /** Decides whether customers may reach a version; whatever gives a version traffic asks here first. */
@@ -86,18 +102,12 @@ export class Clearance {
     version: AgentVersion,
     { force, reason }: ClearanceRequest,
   ): Promise<Granted> {
-    const checks = new Checks();
-    const why = checks.optionalText('reason', reason, { max: 2_000 });
-    if (force === true && why === null) checks.fail('reason', 'is needed with force: it goes on the audit log');
-    checks.done();
+    const why = reasonOf({ force, reason });
     const before = snapshot(version);
     version.contractChangedAt = await evidenceSince(em, version);
     await pinPrompt(em, version);
     const failing = await this.guard.failing(em, version);
-    if (failing.length > 0 && force !== true)
-      throw new AppError('LAUNCH_GATES_FAILED', `Launch gates fail: ${failing.map((gate) => gate.path).join(', ')}`, {
-        details: failing,
-      });
+    if (failing.length > 0 && force !== true) throw gatesFailed(failing);
     const forced = failing.length > 0;
     Object.assign(version, {
       clearedAt: this.ctx.clock.now(),
@@ -105,7 +115,36 @@ export class Clearance {
       forcedReason: forced ? why : null,
       rolledBackAt: null,
     });
-    if (!forced) return { failing, reason: why, announce: async () => {} };
+    const announce = forced ? this.force(em, viewer, version, { failing, reason: why!, before }) : nothingToAnnounce;
+    return { failing, reason: why, announce };
+  }
+
+  /**
+   * A number begins to lead callers to an agent whose version was perhaps cleared while none did: what only callers need is
+   * asked for now. A version that was forced once is not asked again. Throws as {@link requireCleared}.
+   */
+  async requireReachable(
+    em: EntityManager,
+    viewer: Viewer,
+    version: AgentVersion,
+    { force, reason }: ClearanceRequest,
+  ): Promise<Announce> {
+    const why = reasonOf({ force, reason });
+    if (version.forcedReason != null) return nothingToAnnounce;
+    const failing = await this.guard.failing(em, version, { inbound: true });
+    if (failing.length === 0) return nothingToAnnounce;
+    if (force !== true) throw gatesFailed(failing);
+    const before = snapshot(version);
+    version.forcedReason = why;
+    return this.force(em, viewer, version, { failing, reason: why!, before });
+  }
+
+  private force(
+    em: EntityManager,
+    viewer: Viewer,
+    version: AgentVersion,
+    { failing, reason, before }: { failing: FieldIssue[]; reason: string; before: Record<string, unknown> },
+  ): Announce {
     audit(em, viewer, {
       tenantId: version.tenantId,
       action: 'agent_version.forced',
@@ -113,9 +152,9 @@ export class Clearance {
       subjectId: version.id,
       before,
       after: { ...snapshot(version), failingGates: failing },
-      reason: why,
+      reason,
     });
-    return { failing, reason: why, announce: () => this.raise(version, failing, why!, actorOf(viewer)) };
+    return () => this.raise(version, failing, reason, actorOf(viewer));
   }
 
   private raise(version: AgentVersion, failing: FieldIssue[], reason: string, by: string): Promise<void> {

@@ -69,17 +69,6 @@ export async function signatureEvidence({ em, tenant, now }: LaunchCandidate) {
   return row!;
 }
 
-/** Active numbers at which customers reach the agent, also only outside of another agent's hours. */
-export async function inboundRoutes({ em, agent }: LaunchCandidate): Promise<number> {
-  const [row] = await em.execute<{ routes: number }[]>(
-    `select count(*)::int as routes from phone_route
-      where tenant_id = ? and active and direction <> 'OUTBOUND'
-        and (agent_id = ? or (business_hours->'outside'->>'action' = 'agent' and business_hours->'outside'->>'target' = ?))`,
-    [agent.tenantId, agent.id, agent.key],
-  );
-  return row!.routes;
-}
-
 const DUPLICATE_WINDOW_MS = 7 * 86_400_000;
 /** Clocks of two processes differ, and a request waits for its lock: so much overlap proves nothing. */
 const OVERLAP_TOLERANCE_MS = 2_000;

@@ -8,11 +8,11 @@ import {
   duplicateEvidence,
   evaluationEvidence,
   evidenceSince,
-  inboundRoutes,
   signatureEvidence,
   syntheticEvidence,
   type LaunchCandidate,
 } from './launch-evidence.js';
+import { reachableAgents } from './reachable-agents.js';
 import { loadRuntimeConfig, telephonyOf } from './telephony.js';
 import { versionOf } from './version-rows.js';
 import { emFor, requireScope, type Viewer } from './viewer.js';
@@ -37,6 +37,8 @@ interface LaunchGate {
   name: string;
   /** What it asks for. */
   title: string;
+  /** It asks for something only because callers reach the agent. */
+  inbound?: boolean;
   look(candidate: LaunchCandidate): Promise<Finding>;
 }
 
@@ -96,10 +98,11 @@ const syntheticCalls: LaunchGate = {
 const signatures: LaunchGate = {
   name: 'signature_verification',
   title: 'Share of requests in the name of the tenant’s Twilio account whose signature held',
+  inbound: true,
   async look(candidate) {
     const { minimumSignatureRate: required, minimumSignatureSample: sample } = candidate.thresholds;
     const { requests, valid } = await signatureEvidence(candidate);
-    const routes = await inboundRoutes(candidate);
+    const routes = (await reachableAgents(candidate.em, candidate.agent.tenantId)).get(candidate.agent.id) ?? 0;
     const observed = requests === 0 ? null : valid / requests;
     const missing: string[] = [];
     if (requests < sample) missing.push(`${sample - requests} more signed requests of the last 24 hours are needed.`);
@@ -220,8 +223,9 @@ const GATES: readonly LaunchGate[] = [
 export class LaunchGates implements PublishGuard {
   constructor(private readonly ctx: ServiceContext) {}
 
-  async failing(em: EntityManager, version: AgentVersion): Promise<FieldIssue[]> {
-    const reports = await this.look(await this.candidate(em, version));
+  async failing(em: EntityManager, version: AgentVersion, { inbound } = { inbound: false }): Promise<FieldIssue[]> {
+    const gates = GATES.filter((gate) => !inbound || gate.inbound === true);
+    const reports = await this.look(await this.candidate(em, version), gates);
     return reports
       .filter((gate) => gate.status === 'FAILED')
       .map(({ name, missing }) => ({ path: name, message: missing.join(' ') }));
@@ -233,7 +237,7 @@ export class LaunchGates implements PublishGuard {
     const em = emFor(this.ctx.database, viewer);
     const version = await versionOf(em, agentVersionId);
     const candidate = await this.candidate(em, version);
-    const gates = await this.look(candidate);
+    const gates = await this.look(candidate, GATES);
     return {
       agentVersionId: version.id,
       passed: gates.every((gate) => gate.status !== 'FAILED'),
@@ -258,9 +262,9 @@ export class LaunchGates implements PublishGuard {
     };
   }
 
-  private async look(candidate: LaunchCandidate): Promise<GateReport[]> {
+  private async look(candidate: LaunchCandidate, gates: readonly LaunchGate[]): Promise<GateReport[]> {
     const reports: GateReport[] = [];
-    for (const gate of GATES) {
+    for (const gate of gates) {
       const { notApplicable = null, missing, evidence, ...numbers } = await gate.look(candidate);
       reports.push({
         name: gate.name,

@@ -16,15 +16,17 @@ import { fallback } from './agent-contract.js';
 import { audit } from './audit-log.js';
 import type { CarrierAccounts } from './carrier-accounts.js';
 import { Checks, knownId } from './checks.js';
-import { isCleared } from './clearance.js';
+import { isCleared, type Clearance, type ClearanceRequest } from './clearance.js';
 import type { ServiceContext } from './context.js';
 import { listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
+import { reachableAgents, versionsServing } from './reachable-agents.js';
+import type { Announce } from './session-end.js';
 import { existingTenant } from './tenants.js';
 import { emFor, requireAdmin, requireScope, type Viewer } from './viewer.js';
 import { inTransaction, orConflict, snapshot } from './writes.js';
 
 /** Undefined on an update: as it is. */
-export interface PhoneRouteChange {
+export interface PhoneRouteChange extends ClearanceRequest {
   direction?: RouteDirection | null;
   /** By key or id; one of them on creation. */
   agentKey?: string | null;
@@ -63,9 +65,13 @@ export class PhoneRoutes {
     private readonly ctx: ServiceContext,
     private readonly carrier: Carrier,
     private readonly accounts: CarrierAccounts,
+    private readonly clearance: Clearance,
   ) {}
 
-  /** Throws VALIDATION_FAILED, NOT_FOUND, CONFLICT when the number is routed already, by whomever. */
+  /**
+   * Throws VALIDATION_FAILED, NOT_FOUND, CONFLICT when the number is routed already, by whomever; LAUNCH_GATES_FAILED when
+   * it would lead callers to a version that has not earned them, unless `force` with a reason.
+   */
   async create(viewer: Viewer, input: NewPhoneRoute): Promise<PhoneRoute> {
     requireAdmin(viewer);
     const checks = new Checks();
@@ -75,8 +81,9 @@ export class PhoneRoutes {
     checks.done();
     const { id: tenantId } = await existingTenant(this.ctx, viewer, input.tenantId);
     // Whose it is stays a secret: another tenant's numbers are none of this one's business.
-    return orConflict('This number is routed already', () =>
+    const { route, announce } = await orConflict('This number is routed already', () =>
       inTransaction(this.ctx, viewer, async (em) => {
+        const reached = await reachableAgents(em, tenantId);
         const agent = await agentOf(em, tenantId, input);
         const route = em.create(PhoneRoute, {
           direction: 'BOTH',
@@ -94,19 +101,24 @@ export class PhoneRoutes {
           subjectType: 'phone_route',
           subjectId: route.id,
           after: snapshot(route),
+          reason: input.reason ?? null,
         });
-        return route;
+        return { route, announce: await this.askForReached(em, viewer, tenantId, reached, input) };
       }),
     );
+    await announce();
+    return route;
   }
 
+  /** Throws as {@link create}. */
   async update(viewer: Viewer, id: string, change: PhoneRouteChange): Promise<PhoneRoute> {
     requireAdmin(viewer);
     const checks = new Checks();
     const fields = checkedFields(checks, change);
     checks.done();
-    return inTransaction(this.ctx, viewer, async (em) => {
+    const { route, announce } = await inTransaction(this.ctx, viewer, async (em) => {
       const route = await routeOf(em, id);
+      const reached = await reachableAgents(em, route.tenantId);
       const before = snapshot(route);
       const agent = await agentOf(em, route.tenantId, change);
       em.assign(route, fields);
@@ -126,9 +138,30 @@ export class PhoneRoutes {
         subjectId: id,
         before,
         after: snapshot(route),
+        reason: change.reason ?? null,
       });
-      return route;
+      return { route, announce: await this.askForReached(em, viewer, route.tenantId, reached, change) };
     });
+    await announce();
+    return route;
+  }
+
+  /** Versions of agents that no number led callers to before answer to the gates that are about callers. */
+  private async askForReached(
+    em: EntityManager,
+    viewer: Viewer,
+    tenantId: string,
+    before: ReadonlyMap<string, number>,
+    request: ClearanceRequest,
+  ): Promise<Announce> {
+    const announcements: Announce[] = [];
+    for (const agentId of (await reachableAgents(em, tenantId)).keys())
+      if (!before.has(agentId))
+        for (const version of await versionsServing(em, agentId))
+          announcements.push(await this.clearance.requireReachable(em, viewer, version, request));
+    return async () => {
+      for (const announce of announcements) await announce();
+    };
   }
 
   async remove(viewer: Viewer, id: string): Promise<PhoneRoute> {

@@ -3,9 +3,10 @@ import { Agent, AgentVersion } from '../entities/index.js';
 import { notFound } from '../lib/errors.js';
 import { knownId } from './checks.js';
 
-/** Numbers and traffic of one agent change one at a time. Throws NOT_FOUND. */
+/** Numbers and traffic of one agent change one at a time; read anew. Throws NOT_FOUND. */
 export async function lockedAgent(em: EntityManager, id: string): Promise<Agent> {
-  const agent = await em.findOne(Agent, { id: knownId('agent', id) }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+  const where = { id: knownId('agent', id) };
+  const agent = await em.findOne(Agent, where, { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true });
   if (agent === null) throw notFound('agent');
   return agent;
 }

@@ -55,6 +55,10 @@ export class UpdatePhoneRouteInput implements PhoneRouteChange {
   transferNumber?: string | null;
   @Field(() => Boolean, { nullable: true })
   active?: boolean | null;
+  @Field(() => Boolean, { nullable: true, description: 'Lets callers in although a launch gate about them fails.' })
+  force?: boolean | null;
+  @Field(() => String, { nullable: true, description: 'Needed with force; goes on the audit log.' })
+  reason?: string | null;
 }
 @InputType()
 export class CreatePhoneRouteInput extends UpdatePhoneRouteInput implements NewPhoneRoute {
