@@ -11,7 +11,11 @@ export interface HoursWindow {
   end: string;
 }
 
+const MINUTE_MS = 60_000;
 const DAY_MINUTES = 24 * 60;
+const DAY_MS = DAY_MINUTES * MINUTE_MS;
+/** A week shows every window; the second one those that a change of clocks swallows in the first. */
+const HORIZON_DAYS = 14;
 const WEEKDAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
 
 /** True when `at` lies inside one of the windows, by the clock of `hours.timeZone`, else of `zone`. */
@@ -26,23 +30,93 @@ export function isOpenAt(hours: WeeklyHours, zone: string, at: Date): boolean {
   });
 }
 
-/** The first moment at or after `at` that is open, to the minute; null when no window ever opens. */
-export function nextOpening(hours: WeeklyHours, zone: string, at: Date): Date | null {
-  if (isOpenAt(hours, zone, at)) return at;
-  // Minute by minute through local time would be slow; a window can only open at one of its own starts.
-  const starts = new Set(hours.windows.map((window) => minutesOf(window.start)));
-  const first = Math.ceil(at.getTime() / 60_000) * 60_000;
-  for (let step = 0; step <= 8 * DAY_MINUTES; step += 1) {
-    const candidate = new Date(first + step * 60_000);
-    const { minute } = localTime(hours.timeZone ?? zone, candidate);
-    if (!starts.has(minute)) {
-      step += minutesToNext(starts, minute) - 1;
-      continue;
-    }
-    if (isOpenAt(hours, zone, candidate)) return candidate;
-  }
-  return null;
+/** True when `at` is inside by the clock of each of these zones: for somebody who may be in any of them. */
+export function isOpenEverywhere(hours: WeeklyHours, zones: readonly string[], at: Date): boolean {
+  return zones.every((zone) => isOpenAt(hours, zone, at));
 }
+
+/**
+ * The first moment at or after `at` that is open in every zone, to the minute; null when none comes within two weeks:
+ * there are no windows, or the zones lie too far apart to be open together.
+ */
+export function nextOpening(hours: WeeklyHours, zones: readonly string[], at: Date): Date | null {
+  const from = Math.floor(at.getTime() / MINUTE_MS) * MINUTE_MS;
+  const until = from + HORIZON_DAYS * DAY_MS;
+  const clocks = (hours.timeZone === null ? [...new Set(zones)] : [hours.timeZone]).map((zone) =>
+    offsetsOf(zone, from, until),
+  );
+  // Zones that keep the same time from here on are one.
+  const different = new Map(clocks.map((clock) => [JSON.stringify(clock), clock]));
+  let open: Span[] = [{ from, to: until }];
+  for (const clock of different.values()) open = intersection(open, openSpans(hours.windows, clock));
+  return open.length === 0 ? null : new Date(Math.max(open[0]!.from, at.getTime()));
+}
+
+/** Half-open, in milliseconds since the epoch. */
+interface Span {
+  from: number;
+  to: number;
+}
+/** A time during which a zone's clock differs from UTC by `offset` milliseconds. */
+interface ClockSpan extends Span {
+  offset: number;
+}
+
+/** The zone's clock between two minutes. Its changes are found to the minute; two within one day do not happen. */
+function offsetsOf(zone: string, from: number, until: number): ClockSpan[] {
+  const spans: ClockSpan[] = [{ from, to: until, offset: offsetAt(zone, from) }];
+  for (let at = from; at < until; at += DAY_MS) {
+    const next = Math.min(at + DAY_MS, until);
+    const offset = offsetAt(zone, next);
+    const last = spans.at(-1)!;
+    if (offset === last.offset) continue;
+    let [before, after] = [at, next];
+    while (after - before > MINUTE_MS) {
+      const middle = before + Math.floor((after - before) / MINUTE_MS / 2) * MINUTE_MS;
+      if (offsetAt(zone, middle) === last.offset) before = middle;
+      else after = middle;
+    }
+    last.to = after;
+    spans.push({ from: after, to: until, offset });
+  }
+  return spans.filter(({ from: begin, to }) => begin < to);
+}
+
+/** When the windows are open by this clock, in order and without overlaps. An hour that the clock repeats counts twice. */
+function openSpans(windows: readonly HoursWindow[], clock: readonly ClockSpan[]): Span[] {
+  const spans = clock.flatMap(({ from, to, offset }) => {
+    const [wallFrom, wallTo] = [from + offset, to + offset];
+    const [first, last] = [Math.floor(wallFrom / DAY_MS) - 1, Math.floor(wallTo / DAY_MS)];
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i).flatMap((day) =>
+      windows
+        .filter(({ days }) => days.includes(weekdayOf(day)))
+        .map((window) => {
+          const [start, end] = [minutesOf(window.start), minutesOf(window.end)];
+          const begin = day * DAY_MS + start * MINUTE_MS;
+          const finish = day * DAY_MS + (end > start ? end : end + DAY_MINUTES) * MINUTE_MS;
+          return { from: Math.max(begin, wallFrom) - offset, to: Math.min(finish, wallTo) - offset };
+        })
+        .filter((span) => span.from < span.to),
+    );
+  });
+  const merged: Span[] = [];
+  for (const span of spans.toSorted((a, b) => a.from - b.from)) {
+    const last = merged.at(-1);
+    if (last !== undefined && span.from <= last.to) last.to = Math.max(last.to, span.to);
+    else merged.push({ ...span });
+  }
+  return merged;
+}
+
+/** Both lists are in order and without overlaps. */
+function intersection(a: readonly Span[], b: readonly Span[]): Span[] {
+  return a.flatMap((x) =>
+    b.map((y) => ({ from: Math.max(x.from, y.from), to: Math.min(x.to, y.to) })).filter((both) => both.from < both.to),
+  );
+}
+
+/** 1 Monday … 7 Sunday; day 0 is 1 January 1970, a Thursday. */
+const weekdayOf = (day: number): number => ((((day + 3) % 7) + 7) % 7) + 1;
 
 /** Whether the runtime knows this IANA zone. */
 export function isTimeZone(zone: string): boolean {
@@ -52,13 +126,6 @@ export function isTimeZone(zone: string): boolean {
   } catch {
     return false;
   }
-}
-
-function minutesToNext(starts: ReadonlySet<number>, minute: number): number {
-  let least = DAY_MINUTES;
-  for (const start of starts) least = Math.min(least, (start - minute + DAY_MINUTES) % DAY_MINUTES || DAY_MINUTES);
-  // A clock change in between would make one long jump miss the start: an hour at most at once.
-  return Math.min(least, 60);
 }
 
 function minutesOf(time: string): number {
@@ -74,6 +141,9 @@ function formatter(zone: string): Intl.DateTimeFormat {
     found = new Intl.DateTimeFormat('en-GB', {
       timeZone: zone,
       weekday: 'short',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
       hour: '2-digit',
       minute: '2-digit',
       hourCycle: 'h23',
@@ -83,11 +153,21 @@ function formatter(zone: string): Intl.DateTimeFormat {
   return found;
 }
 
-function localTime(zone: string, at: Date): { day: number; minute: number } {
-  const parts = Object.fromEntries(
+function partsOf(zone: string, at: number | Date): Record<string, string> {
+  return Object.fromEntries(
     formatter(zone)
       .formatToParts(at)
       .map((part) => [part.type, part.value]),
   );
+}
+
+function localTime(zone: string, at: Date): { day: number; minute: number } {
+  const parts = partsOf(zone, at);
   return { day: WEEKDAYS.indexOf(parts.weekday!) + 1, minute: Number(parts.hour) * 60 + Number(parts.minute) };
+}
+
+/** Milliseconds that the zone's clock is ahead of UTC at a full minute. */
+function offsetAt(zone: string, at: number): number {
+  const { year, month, day, hour, minute } = partsOf(zone, at);
+  return Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute)) - at;
 }
