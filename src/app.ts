@@ -161,6 +161,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       await services.rolloutWatch.work();
       await services.calls.retention.work();
       await deliverer.work();
+      if (config.surfaces.has('telephony')) await services.calls.dueDials.work();
       await infrastructure.jobs.start();
       await services.viewers.start();
       await graphql.start();

@@ -379,7 +379,13 @@ describe('what the engine may ask for', () => {
     expect(await em().find(DoNotCallEntry, { tenantId: 'acme' })).toMatchObject([
       { number: '+15555559999', source: 'agent' },
     ]);
-    await claimed.control.createCallback({ reason: 'refund', dueAt: null, note: 'after five' });
+    await claimed.control.createCallback({
+      reason: 'refund',
+      dueAt: null,
+      note: 'after five',
+      origin: 'AGENT',
+      queue: null,
+    });
   });
 
   describe('with tools over HTTP', () => {

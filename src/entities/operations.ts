@@ -107,7 +107,7 @@ export const CallbackTask = defineEntity({
   indexes: [
     { properties: ['tenantId', 'state', 'priority', 'dueAt'] },
     { properties: ['tenantId', 'createdAt', 'id'] },
-    { properties: ['state', 'autoDial', 'dueAt'] },
+    { properties: ['state', 'autoDial', 'dialAt'] },
   ],
   properties: {
     ...identity(),
@@ -129,8 +129,12 @@ export const CallbackTask = defineEntity({
     closedAt: p.datetime().nullable(),
     /** Dials by itself when due, within calling hours. */
     autoDial: p.boolean().default(false),
+    /** When it dials next; null: when it is due. Later than that after a refusal or a failed attempt. */
+    dialAt: p.datetime().nullable(),
+    /** Calls that it has made by itself. */
+    dialAttempts: p.integer().default(0),
     agentKey: p.string().length(100).nullable(),
-    /** The call that carried it out. */
+    /** The call that carries it out, or did. */
     resultCallId: p.uuid().nullable(),
     ...timestamps(),
   },

@@ -50,6 +50,12 @@ export interface TelephonyDefaults {
   fallbackMessage?: string | null;
   /** When customers may be dialled, in their local time; null: always. */
   callingHours?: WeeklyHours | null;
+  /** Where callback tasks go that an agent, a rule or a fallback makes. */
+  callbackQueue?: string | null;
+  /** Their promise: minutes after they are due. */
+  callbackSlaMinutes?: number | null;
+  /** Whether they dial by themselves. */
+  callbackAutoDial?: boolean | null;
 }
 
 /** Launch gates of one tenant where they differ from the built-in ones. Rates and scores 0-1. */

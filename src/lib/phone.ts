@@ -12,6 +12,15 @@ export function parseE164(input: string): string | null {
   return parsed !== undefined && parsed.isPossible() && parsed.number === input ? input : null;
 }
 
+/** A number as people write it, in international form (`+1 (555) 010-0000`, `tel:`), as E.164; null when it is none. */
+export function normalizeE164(input: string): string | null {
+  if (input.length > 64) return null;
+  // A plus sign in a URL that nobody escaped arrives as a space.
+  const text = input.replace(/^\s(?=\d)/, '+').trim();
+  if (!/^(tel:)?\+/i.test(text)) return null;
+  return parseE164(parsePhoneNumberFromString(text)?.number ?? '');
+}
+
 /** For people who must recognise a number without learning it: `+15•••••5678`. Anything short is hidden whole. */
 export function maskPhone(number: string): string {
   return number.length < 9 ? '•••' : number.slice(0, 3) + '•'.repeat(number.length - 7) + number.slice(-4);

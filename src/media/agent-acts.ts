@@ -116,7 +116,11 @@ export class AgentActs {
     const due = text(args, 'due_at');
     const dueAt = due === null ? null : new Date(due);
     if (dueAt !== null && Number.isNaN(dueAt.getTime())) throw new ToolError('due_at is not an ISO 8601 time.');
-    await this.parts.control.createCallback({ reason, dueAt, note: text(args, 'note') });
+    const note = text(args, 'note');
+    await this.parts.control.createCallback({ reason, dueAt, note, origin: 'AGENT', queue: null });
+    this.parts.journal.append('SessionEscalated', {
+      escalation: { reason, trigger: null, action: 'CALLBACK', target: null, initiatedBy: 'AGENT' },
+    });
     return { ok: true, due_at: dueAt?.toISOString() ?? null };
   }
 
@@ -155,7 +159,8 @@ export class AgentActs {
       leave({ instructions: GOODBYE, act: () => void ending.hangUp('INTENT'), revocable: false });
       return 'The call has to end now. Say goodbye.';
     }
-    control.createCallback({ reason, dueAt: null, note: detail }).catch((error: unknown) => {
+    const asked = { reason, dueAt: null, note: detail, origin: 'RULE' as const, queue: rule.target };
+    control.createCallback(asked).catch((error: unknown) => {
       log.error({ err: error }, 'a callback that a rule asked for could not be created');
       tell('The callback could not be arranged. Do not promise one.', false);
     });

@@ -49,8 +49,14 @@ export interface CallControl {
   runFallback(): Promise<void>;
   /** Carries out an HTTP tool of the tenant; `timeoutMs` and size limits inside. Resolves to what the model is told. */
   runHttpTool(tool: HttpTool, args: unknown, signal: AbortSignal): Promise<{ ok: boolean; result: unknown }>;
-  /** A task for people (escalation action `callback`). */
-  createCallback(request: { reason: string; dueAt: Date | null; note: string | null }): Promise<void>;
+  /** A task for people. A rule names its queue as the target of the action `callback`; null: the tenant's. */
+  createCallback(request: {
+    reason: string;
+    dueAt: Date | null;
+    note: string | null;
+    origin: 'AGENT' | 'RULE';
+    queue: string | null;
+  }): Promise<void>;
   /** The caller's own wish never to be called again. */
   addToDoNotCall(reason: string): Promise<void>;
   /**

@@ -3,6 +3,9 @@ import type { GraphQLInterfaceType, GraphQLSchema } from 'graphql';
 import { buildSchemaSync, type NonEmptyArray } from 'type-graphql';
 import { AgentResolver, AgentVersionResolver } from './agent/agent.resolver.js';
 import { CallResolver } from './call/call.resolver.js';
+import { ScheduledCallResolver } from './call/scheduled-call.resolver.js';
+import { CallbackResolver } from './callback/callback.resolver.js';
+import { DoNotCallResolver } from './do-not-call/do-not-call.resolver.js';
 import { EvaluationResolver } from './evaluation/evaluation.resolver.js';
 import { LaunchResolver } from './launch/launch.resolver.js';
 import { MetricsResolver, WatchMetricsResolver } from './metrics/metrics.resolver.js';
@@ -32,6 +35,9 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   AgentRolloutResolver,
   PhoneRouteResolver,
   CallResolver,
+  ScheduledCallResolver,
+  CallbackResolver,
+  DoNotCallResolver,
   VoiceSessionResolver,
   ActiveSessionsResolver,
   SessionEndedResolver,

@@ -36,6 +36,9 @@ export const Telephony = {
   max_duration_seconds: Maybe(Type.Integer()),
   fallback_message: Maybe(text),
   calling_hours: Maybe(Hours),
+  callback_queue: Maybe(text),
+  callback_sla_minutes: Maybe(Type.Integer()),
+  callback_auto_dial: Maybe(Type.Boolean()),
 };
 export const GovernanceFields = {
   minimum_synthetic_calls: Maybe(Type.Integer()),

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Call } from '../entities/index.js';
 import { invalid } from '../lib/errors.js';
+import { shownScheduledCall } from '../services/scheduled-calls.js';
 import type { Viewer } from '../services/viewer.js';
 import { viewerOf } from './auth.js';
 import type { RestApp, RestDoorOptions } from './deps.js';
@@ -16,10 +17,11 @@ import {
   Nullable,
   tenantQuery,
   Text,
+  Time,
   WithDefault,
   Word,
 } from './schemas.js';
-import { windowOf } from './time-window.js';
+import { timeOf, windowOf } from './time-window.js';
 import { CALL_STATUS_WORDS, callLog, CallLog, statusesOfWord, statusWord } from './calls.mapper.js';
 
 const config = { access: 'tenant' as const };
@@ -34,6 +36,10 @@ const MakeCallBody = Lenient(
     greeting: Maybe(Text(2_000)),
     org_id: Maybe(Text(200, { description: 'A label of yours, passed on.' })),
     allow_concurrent: Maybe(Type.Boolean({ description: 'Also while another call to this number runs.' })),
+    schedule: Maybe(Text(64, { description: 'Dial then instead of now.' })),
+    schedule_if_closed: Maybe(
+      Type.Boolean({ description: 'When calling hours refuse, wait for their next opening instead.' }),
+    ),
     tenant_id: Maybe(Text(64, { description: 'For admins.' })),
   },
   { description: 'Unknown fields are ignored.' },
@@ -46,6 +52,14 @@ const MakeCallAnswer = Type.Object({
   from: Nullable(Type.String()),
   call_id: Type.String(),
   duplicate: Type.Boolean({ description: 'True when an idempotency key replayed: this request dialled nothing.' }),
+});
+/** The outcome of a dial is not known yet, or the call waits for its time. */
+const MakeCallLater = Type.Object({
+  ...MakeCallAnswer.properties,
+  status: Word([...CALL_STATUS_WORDS, 'scheduled']),
+  call_id: Nullable(Type.String()),
+  scheduled_call_id: Type.Optional(Type.String()),
+  scheduled_at: Type.Optional(Time()),
 });
 const CallLogQuery = Lenient({
   ...listQuery,
@@ -76,19 +90,32 @@ export async function callRoutes(app: RestApp, { services }: RestDoorOptions): P
           ),
         }),
         body: MakeCallBody,
-        response: { 200: MakeCallAnswer, 202: MakeCallAnswer, ...errors(409, 413, 415, 422, 503) },
+        response: { 200: MakeCallAnswer, 202: MakeCallLater, ...errors(409, 413, 415, 422, 503) },
       },
     },
     async (request, reply) => {
       const key = request.headers['idempotency-key'] ?? null;
       if (key !== null && !/^[\x20-\x7e]+$/.test(key))
         throw invalid({ path: 'Idempotency-Key', message: 'must be visible ASCII characters' });
-      const { call, duplicate, unknown } = await services.calls.makeCall.makeCall(
-        viewerOf(request),
-        callInput(request.body),
-        key,
-      );
-      return reply.code(unknown ? 202 : 200).send(
+      const input = callInput(request.body);
+      const made = await services.calls.makeCall.callOrSchedule(viewerOf(request), input, key);
+      if (made.call === null) {
+        const { id, dueAt, to, from } = shownScheduledCall(made.scheduled);
+        return reply.code(202).send(
+          done({
+            call_sid: null,
+            status: 'scheduled' as const,
+            to,
+            from,
+            call_id: null,
+            duplicate: made.duplicate,
+            scheduled_call_id: id,
+            scheduled_at: dueAt.toISOString(),
+          }),
+        );
+      }
+      const { call, duplicate } = made;
+      return reply.code(made.unknown ? 202 : 200).send(
         done({
           call_sid: call.callSid ?? null,
           status: statusWord(call.status),
@@ -150,15 +177,22 @@ export async function callRoutes(app: RestApp, { services }: RestDoorOptions): P
   );
 }
 
-type MakeCallFields = Parameters<RestDoorOptions['services']['calls']['makeCall']['makeCall']>[1];
+type MakeCallFields = Parameters<RestDoorOptions['services']['calls']['makeCall']['callOrSchedule']>[1];
 
-function callInput({ to, from, greeting, ...rest }: { to: string } & Record<string, unknown>): MakeCallFields {
-  const known = ['agent_key', 'agent_version_id', 'org_id', 'allow_concurrent', 'tenant_id'];
+function callInput({
+  to,
+  from,
+  greeting,
+  schedule,
+  ...rest
+}: { to: string } & Record<string, unknown>): MakeCallFields {
+  const known = ['agent_key', 'agent_version_id', 'org_id', 'allow_concurrent', 'schedule_if_closed', 'tenant_id'];
   const chosen = Object.fromEntries(known.map((name) => [name, rest[name]]).filter(([, value]) => value != null));
   return {
     to,
     ...(from == null ? {} : { from }),
     ...(greeting == null ? {} : { greeting }),
+    ...(schedule == null ? {} : { schedule: timeOf('schedule', schedule as string) }),
     ...camelDeep(chosen),
   } as MakeCallFields;
 }

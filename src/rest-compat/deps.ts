@@ -38,7 +38,7 @@ import type { Readiness } from './health.js';
 /** The use-cases that this door shows. */
 export interface RestServices {
   context: Pick<ServiceContext, 'topics' | 'settings'>;
-  calls: Pick<CallServices, 'makeCall' | 'supervisor'>;
+  calls: Pick<CallServices, 'makeCall' | 'supervisor' | 'callbacks' | 'doNotCall' | 'scheduledCalls'>;
   viewers: Viewers;
   /** Null: the console has no password, and nobody can log in. */
   adminSessions: SignedAdminSessions | null;

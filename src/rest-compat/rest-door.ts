@@ -10,8 +10,10 @@ import { adminSessionRoutes } from './admin-session.routes.js';
 import { credentialRoutes, runtimeConfigRoutes, tenantRoutes } from './admin-tenants.routes.js';
 import { scenarioRoutes } from './admin-synthetic.routes.js';
 import { authentication } from './auth.js';
+import { callbackRoutes } from './callbacks.routes.js';
 import { callRoutes } from './calls.routes.js';
 import type { RestApp, RestDoorOptions } from './deps.js';
+import { doNotCallRoutes, globalDoNotCallRoutes } from './do-not-call.routes.js';
 import { documents } from './docs.js';
 import { evaluationRoutes } from './evaluations.routes.js';
 import { healthRoutes } from './health.js';
@@ -19,6 +21,7 @@ import { httpManners } from './http.js';
 import { liveLogRoutes } from './live-logs.routes.js';
 import { metricsRoute } from './metrics.js';
 import { adminMetricsRoutes, callStatsRoutes } from './operations-metrics.routes.js';
+import { scheduledCallRoutes } from './scheduled-calls.routes.js';
 import { sessionRoutes } from './sessions.routes.js';
 import { adminSupervisorRoutes, supervisorRoutes } from './supervisor.routes.js';
 
@@ -29,6 +32,9 @@ const RUNTIME_ROUTES = [
   callRoutes,
   callStatsRoutes,
   supervisorRoutes,
+  scheduledCallRoutes,
+  callbackRoutes,
+  doNotCallRoutes,
   sessionRoutes,
   evaluationRoutes,
   liveLogRoutes,
@@ -51,6 +57,7 @@ const ADMIN_ROUTES = [
   auditRoutes,
   alertRoutes,
   adminMetricsRoutes,
+  globalDoNotCallRoutes,
 ];
 
 /** The REST door: `/api/v1` as old clients know it, the admin routes beside it, documents, health and metrics. */

@@ -80,8 +80,8 @@ export class OwnedCall implements CallControl {
     return this.services.tools.run(tool, this.tools.get(tool.name), args, this.plan, signal);
   }
 
-  async createCallback(request: { reason: string; dueAt: Date | null; note: string | null }): Promise<void> {
-    await this.services.desk.createCallback({ call: await this.call(), origin: 'AGENT', ...request });
+  async createCallback(request: Parameters<CallControl['createCallback']>[0]): Promise<void> {
+    await this.services.desk.createCallback({ call: await this.call(), ...request });
   }
 
   async addToDoNotCall(reason: string): Promise<void> {

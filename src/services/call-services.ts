@@ -8,12 +8,16 @@ import type { CallGate } from './call-gate.js';
 import { CallLookup } from './call-lookup.js';
 import { CallProgress } from './call-progress.js';
 import { CallStatusCallbacks } from './call-status.js';
-import { RecordedWishes, type CallbackDesk, type DoNotCallList } from './caller-wishes.js';
+import type { CallbackDesk, DoNotCallList } from './caller-wishes.js';
+import { Callbacks } from './callbacks.js';
+import { CallingHours } from './calling-hours.js';
 import { CarrierAccounts } from './carrier-accounts.js';
 import { clearedOnly } from './clearance.js';
 import type { ServiceContext } from './context.js';
 import { Diagnostics, type DiagnosticSink } from './diagnostics.js';
 import type { DialCheck } from './dial-plan.js';
+import { DoNotCall } from './do-not-call.js';
+import { DueDials } from './due-dials.js';
 import { Fallbacks } from './fallbacks.js';
 import { HttpToolRunner } from './http-tool.js';
 import { InboundCalls } from './inbound-calls.js';
@@ -22,6 +26,7 @@ import { MakeCall } from './make-call.js';
 import { StreamClaims } from './media-sessions.js';
 import { Reconciler } from './reconcile.js';
 import { Retention } from './retention.js';
+import { ScheduledCalls } from './scheduled-calls.js';
 import { SessionEnd } from './session-end.js';
 import { SessionLog } from './session-log.js';
 import { StoredSignatureEvidence, type SignatureEvidence } from './signature-evidence.js';
@@ -37,7 +42,7 @@ export interface CallPorts {
   textModel: TextModel | null;
   gate: CallGate;
   picker?: VersionPicker;
-  /** In this order, before the duplicate guard. */
+  /** In this order, before the duplicate guard. Default: do-not-call, then calling hours. */
   dialChecks?: readonly DialCheck[];
   diagnostics?: DiagnosticSink;
   callbackDesk?: CallbackDesk;
@@ -58,6 +63,11 @@ export interface CallServices {
   lookup: CallLookup;
   fallbacks: Fallbacks;
   makeCall: MakeCall;
+  callbacks: Callbacks;
+  doNotCall: DoNotCall;
+  scheduledCalls: ScheduledCalls;
+  /** `work()` registers its queue; before the jobs are started, in a process that may dial. */
+  dueDials: DueDials;
   inbound: InboundCalls;
   continuations: CallContinuations;
   statusCallbacks: CallStatusCallbacks;
@@ -80,9 +90,10 @@ export interface CallServices {
 export function createCallServices(context: ServiceContext, ports: CallPorts): CallServices {
   const { carrier, gate } = ports;
   const picker = clearedOnly(ports.picker ?? rolloutPicker);
-  const wishes = new RecordedWishes(context);
-  const desk = ports.callbackDesk ?? wishes;
-  const doNotCall = ports.doNotCall ?? wishes;
+  const callbacks = new Callbacks(context);
+  const doNotCallLists = new DoNotCall(context);
+  const desk = ports.callbackDesk ?? callbacks;
+  const doNotCall = ports.doNotCall ?? doNotCallLists;
   const diagnostics = ports.diagnostics ?? new Diagnostics(context);
   const sessionLog = new SessionLog(context);
   const accounts = new CarrierAccounts(context);
@@ -93,7 +104,20 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
   const streamEnds = new StreamEnds(context, { sessionEnd, progress, lookup });
   const tools = new HttpToolRunner(context, ports.http);
   const commands = new CallCommands(context);
+  const makeCall = new MakeCall(context, {
+    carrier,
+    accounts,
+    progress,
+    lookup,
+    picker,
+    checks: ports.dialChecks ?? [doNotCallLists, new CallingHours()],
+    gate,
+  });
   return {
+    callbacks,
+    doNotCall: doNotCallLists,
+    scheduledCalls: new ScheduledCalls(context),
+    dueDials: new DueDials(context, makeCall),
     sessionLog,
     accounts,
     diagnostics,
@@ -105,15 +129,7 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
     commands,
     liveAudio: new LiveAudio(context),
     supervisor: new Supervisor(context, { commands, carrier, accounts, lookup, sessionLog }),
-    makeCall: new MakeCall(context, {
-      carrier,
-      accounts,
-      progress,
-      lookup,
-      picker,
-      checks: ports.dialChecks ?? [],
-      gate,
-    }),
+    makeCall,
     inbound: new InboundCalls(context, { picker, fallbacks, diagnostics, gate }),
     continuations: new CallContinuations(context, { progress, sessionEnd, fallbacks, diagnostics, gate }),
     statusCallbacks: new CallStatusCallbacks(context, progress),

@@ -1,12 +1,26 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { Agent, AgentVersion, PhoneRoute, Tenant } from '../entities/index.js';
+import { Agent, AgentVersion, PhoneRoute, Tenant, type Call } from '../entities/index.js';
 import { AppError, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
+import { Check } from '../lib/validation.js';
 import type { CarrierAccount } from '../ports/carrier.js';
 import type { CarrierAccounts } from './carrier-accounts.js';
 import { CLEARED, isCleared, isTestNumber } from './clearance.js';
 import { loadRuntimeConfig, telephonyOf, type Telephony } from './telephony.js';
 import type { VersionPicker } from './version-picker.js';
+
+/** A request as both doors hand it over; what is absent is resolved. */
+export interface MakeCallInput {
+  /** Named by admins; a tenant key has its own. */
+  tenantId?: string | null;
+  to: string;
+  from?: string | null;
+  agentKey?: string | null;
+  agentVersionId?: string | null;
+  greeting?: string | null;
+  orgId?: string | null;
+  allowConcurrent?: boolean | null;
+}
 
 /** What somebody wants to dial, checked for form. */
 export interface DialRequest {
@@ -19,6 +33,24 @@ export interface DialRequest {
   allowConcurrent: boolean;
 }
 
+const MAX_GREETING_CHARACTERS = 2_000;
+
+/** Checks the form of every field at once. Throws VALIDATION_FAILED. */
+export function dialRequestOf(input: MakeCallInput, check = new Check()): DialRequest {
+  const request: DialRequest = {
+    to: check.phone('to', input.to),
+    from: input.from == null ? null : check.phone('from', input.from),
+    agentKey: check.optionalText('agentKey', input.agentKey, 100),
+    agentVersionId: check.optionalText('agentVersionId', input.agentVersionId, 100),
+    greeting: check.optionalText('greeting', input.greeting, MAX_GREETING_CHARACTERS),
+    orgId: check.optionalText('orgId', input.orgId, 200),
+    allowConcurrent: input.allowConcurrent === true,
+  };
+  check.when(request.to !== '' && request.from === request.to, 'to', 'must not be the number that calls');
+  check.done();
+  return request;
+}
+
 /** Everything that a dial needs, resolved and allowed so far. */
 export interface DialPlan {
   tenant: Tenant;
@@ -29,6 +61,7 @@ export interface DialPlan {
   telephony: Telephony;
   to: string;
   from: string;
+  /** When it is to be dialled: now, or later for a scheduled call. */
   at: Date;
 }
 
@@ -39,6 +72,12 @@ export interface DialPlan {
 export interface DialCheck {
   check(em: EntityManager, plan: DialPlan): Promise<void>;
 }
+
+/**
+ * Runs in the transaction that writes the call row, after every check, and may refuse by throwing: what the call is made
+ * for is marked as done together with it, or the call does not come about.
+ */
+export type DialClaim = (em: EntityManager, call: Call) => Promise<void>;
 
 /** Resolves a request to a plan. Throws an AppError for whatever is missing, foreign or not allowed. */
 export async function planDial(

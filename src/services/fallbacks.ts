@@ -30,7 +30,7 @@ export class Fallbacks {
     const language = version?.language ?? null;
     const target =
       chosen.action === 'transfer' ? (chosen.target ?? route?.transferNumber ?? telephony.transferNumber) : null;
-    const promised = chosen.action === 'callback' && (await this.promiseCallback(call, why));
+    const promised = chosen.action === 'callback' && (await this.promiseCallback(call, why, chosen.target));
     return {
       message: chosen.message ?? this.standardMessage(chosen, target, promised),
       language,
@@ -51,9 +51,9 @@ export class Fallbacks {
   }
 
   /** The caller waits on the line: a task that cannot be written must not leave them in silence. */
-  private async promiseCallback(call: Call, why: string): Promise<boolean> {
+  private async promiseCallback(call: Call, why: string, queue: string | null): Promise<boolean> {
     try {
-      await this.desk.createCallback({ call, reason: why, dueAt: null, note: null, origin: 'FALLBACK' });
+      await this.desk.createCallback({ call, reason: why, dueAt: null, note: null, origin: 'FALLBACK', queue });
       return true;
     } catch (error) {
       this.context.log.error({ err: error, callId: call.id, tenantId: call.tenantId }, 'callback task not written');

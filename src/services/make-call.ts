@@ -1,35 +1,34 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { Call } from '../entities/index.js';
+import { Call, ScheduledCall } from '../entities/index.js';
 import { AppError } from '../lib/errors.js';
 import { newId } from '../lib/ids.js';
 import { Turns } from '../lib/turns.js';
 import { Check } from '../lib/validation.js';
 import { CarrierError, type Carrier } from '../ports/carrier.js';
+import { allowedAtOf } from './calling-hours.js';
 import type { CallLookup } from './call-lookup.js';
 import { announceCall, lockCall, type CallProgress } from './call-progress.js';
 import { isTerminal, statusOf } from './call-states.js';
 import type { CallGate } from './call-gate.js';
 import type { CarrierAccounts } from './carrier-accounts.js';
 import type { ServiceContext } from './context.js';
-import { planDial, type DialCheck, type DialPlan, type DialRequest } from './dial-plan.js';
+import {
+  dialRequestOf,
+  planDial,
+  type DialCheck,
+  type DialClaim,
+  type DialPlan,
+  type DialRequest,
+  type MakeCallInput,
+} from './dial-plan.js';
 import { findDuplicate, isSilent } from './duplicate-guard.js';
 import { callOfKey, idempotencyOf, releaseKey, takeKey, type Idempotency } from './idempotency.js';
+import { scheduleCall, scheduleOf, type CallScheduled, type Schedule, type SchedulingInput } from './schedule-call.js';
 import { callbackUrl } from './telephony-urls.js';
 import type { VersionPicker } from './version-picker.js';
-import { requireScope, tenantOf, type Viewer } from './viewer.js';
+import { actorOf, requireScope, tenantOf, type Viewer } from './viewer.js';
 
-/** A request as both doors hand it over; what is absent is resolved. */
-export interface MakeCallInput {
-  /** Named by admins; a tenant key has its own. */
-  tenantId?: string | null;
-  to: string;
-  from?: string | null;
-  agentKey?: string | null;
-  agentVersionId?: string | null;
-  greeting?: string | null;
-  orgId?: string | null;
-  allowConcurrent?: boolean | null;
-}
+export type { MakeCallInput };
 
 export interface MakeCallResult {
   call: Call;
@@ -49,10 +48,26 @@ export interface MakeCallServices {
   gate: CallGate;
 }
 
-/** What came out of the transaction that decides: a new row to dial, a key that was taken, or a call to be looked up first. */
-type Decision = { kind: 'dial'; call: Call; plan: DialPlan } | { kind: 'taken' } | { kind: 'ask'; blocker: Call };
+/** One request on its way: what it wants, under which key, and when. */
+interface Attempt {
+  tenantId: string;
+  request: DialRequest;
+  idempotency: Idempotency | null;
+  schedule: Schedule;
+  claim: DialClaim | null;
+  by: string;
+}
 
-const MAX_GREETING_CHARACTERS = 2_000;
+/**
+ * What came out of the transaction that decides: a new row to dial, one that waits, a key that was taken, or a call to be
+ * looked up first.
+ */
+type Decision =
+  | { kind: 'dial'; call: Call; plan: DialPlan }
+  | { kind: 'wait'; scheduled: ScheduledCall }
+  | { kind: 'taken' }
+  | { kind: 'ask'; blocker: Call };
+
 /** Twilio's time limit is the net below the engine's own: it lets the agent say goodbye first. */
 const TIME_LIMIT_MARGIN_SECONDS = 60;
 
@@ -73,19 +88,44 @@ export class MakeCall {
    * TENANT_SUSPENDED, NOT_FOUND, UNPROCESSABLE, NOT_CLEARED, whatever a check refuses with, DUPLICATE_CALL,
    * CARRIER_REJECTED, CARRIER_UNAVAILABLE, UNAVAILABLE.
    */
-  async makeCall(viewer: Viewer, input: MakeCallInput, idempotencyKey: string | null = null): Promise<MakeCallResult> {
+  async makeCall(
+    viewer: Viewer,
+    input: MakeCallInput,
+    idempotencyKey: string | null = null,
+    claim: DialClaim | null = null,
+  ): Promise<MakeCallResult> {
+    // Without a wish to wait it never waits.
+    return (await this.place(viewer, input, idempotencyKey, claim)) as MakeCallResult;
+  }
+
+  /** The same, at a time of the client's choice, or at the next one within calling hours. */
+  callOrSchedule(
+    viewer: Viewer,
+    input: MakeCallInput & SchedulingInput,
+    idempotencyKey: string | null = null,
+  ): Promise<MakeCallResult | CallScheduled> {
+    return this.place(viewer, input, idempotencyKey, null);
+  }
+
+  private async place(
+    viewer: Viewer,
+    input: MakeCallInput & SchedulingInput,
+    idempotencyKey: string | null,
+    claim: DialClaim | null,
+  ): Promise<MakeCallResult | CallScheduled> {
     requireScope(viewer, 'calls:write');
     const tenantId = tenantOf(viewer, input.tenantId);
     const { tenantId: _, ...asked } = input;
     const idempotency = idempotencyOf(tenantId, idempotencyKey, asked);
-    if (idempotency === null) return (await this.attempt(tenantId, input, null))!;
+    const attempt = () => this.attempt({ tenantId, idempotency, claim, by: actorOf(viewer) }, input);
+    if (idempotency === null) return (await attempt())!;
     const { clock, settings } = this.context;
     const deadline = clock.monotonicMs() + settings.timing.idempotencyWaitMs;
     const done = await this.turns.take(`${tenantId} ${idempotencyKey}`, settings.timing.idempotencyWaitMs);
     try {
       for (;;) {
         // Whoever held the key when we last asked may have been refused since: then this request is the first again.
-        const result = (await this.replay(idempotency, deadline)) ?? (await this.attempt(tenantId, input, idempotency));
+        const result = (await this.replay(idempotency, deadline)) ?? (await attempt());
         if (result !== null) return result;
       }
     } finally {
@@ -93,66 +133,63 @@ export class MakeCall {
     }
   }
 
-  /** The call that the key made, once its outcome is known or the patience is over; null when the key is free. */
-  private async replay(idempotency: Idempotency, deadline: number): Promise<MakeCallResult | null> {
+  /** What the key made, once its outcome is known or the patience is over; null when the key is free. */
+  private async replay(idempotency: Idempotency, deadline: number): Promise<MakeCallResult | CallScheduled | null> {
     const { clock, database } = this.context;
     for (let pause = 25; ; pause = Math.min(pause * 2, 400)) {
       const em = database.em({ tenantId: idempotency.tenantId });
-      const callId = await callOfKey(em, idempotency);
+      const id = await callOfKey(em, idempotency);
+      const scheduled = id === null ? null : await em.findOne(ScheduledCall, { id });
+      const callId = scheduled === null ? id : (scheduled.callId ?? null);
       const call = callId === null ? null : await em.findOne(Call, { id: callId });
-      if (call === null) return null;
+      if (call === null) return scheduled === null ? null : { call: null, scheduled, duplicate: true };
       if (call.status !== 'DIALING' || clock.monotonicMs() >= deadline) return outcome(call, true);
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
 
-  /** Dials once. Null: another process took the key first. */
+  /** Dials or schedules once. Null: another process took the key first. */
   private async attempt(
-    tenantId: string,
-    input: MakeCallInput,
-    idempotency: Idempotency | null,
-  ): Promise<MakeCallResult | null> {
-    const decision = await this.decide(tenantId, checked(input), idempotency);
-    return decision === null ? null : this.dial(decision.call, decision.plan);
+    attempt: Omit<Attempt, 'request' | 'schedule'>,
+    input: MakeCallInput & SchedulingInput,
+  ): Promise<MakeCallResult | CallScheduled | null> {
+    const check = new Check();
+    const schedule = scheduleOf(check, input, this.context.clock.now());
+    const decision = await this.decide({ ...attempt, schedule, request: dialRequestOf(input, check) });
+    if (decision === null) return null;
+    if (decision.kind === 'wait') return { call: null, scheduled: decision.scheduled, duplicate: false };
+    return this.dial(decision.call, decision.plan);
   }
 
   /** Null when another request with the same key was first. */
-  private async decide(
-    tenantId: string,
-    request: DialRequest,
-    idempotency: Idempotency | null,
-  ): Promise<{ call: Call; plan: DialPlan } | null> {
+  private async decide(attempt: Attempt): Promise<Extract<Decision, { kind: 'dial' | 'wait' }> | null> {
     const asked = new Set<string>();
     for (;;) {
       const decision = await this.context.database
-        .em({ tenantId })
-        .transactional((em) => this.decideIn(em, tenantId, request, idempotency, asked));
-      if (decision.kind === 'dial') {
-        await announceCall(this.context, decision.call);
-        return decision;
-      }
+        .em({ tenantId: attempt.tenantId })
+        .transactional((em) => this.decideIn(em, attempt, asked));
+      if (decision.kind === 'dial') await announceCall(this.context, decision.call);
+      if (decision.kind === 'dial' || decision.kind === 'wait') return decision;
       if (decision.kind === 'taken') return null;
       asked.add(decision.blocker.id);
       await this.services.lookup.ask(decision.blocker);
     }
   }
 
-  private async decideIn(
-    em: EntityManager,
-    tenantId: string,
-    request: DialRequest,
-    idempotency: Idempotency | null,
-    asked: ReadonlySet<string>,
-  ): Promise<Decision> {
-    const { clock } = this.context;
-    const at = clock.now();
+  private async decideIn(em: EntityManager, attempt: Attempt, asked: ReadonlySet<string>): Promise<Decision> {
+    const { tenantId, request, idempotency, schedule, claim } = attempt;
+    const at = this.context.clock.now();
+    // Of the call, or of what waits to become it: the key leads to either.
     const callId = newId();
     if (idempotency !== null && !(await takeKey(em, idempotency, callId, at))) return { kind: 'taken' };
     if (this.services.gate.draining()) throw new AppError('UNAVAILABLE', 'This gateway is shutting down');
-    const refusal = this.services.gate.refusalToDial();
+    // What waits may wait for a better time of the providers, too.
+    const refusal = schedule.at === null ? this.services.gate.refusalToDial() : null;
     if (refusal !== null) throw refusal;
-    const plan = await planDial(em, this.services, tenantId, request, at);
-    for (const check of this.services.checks) await check.check(em, plan);
+    const plan = await planDial(em, this.services, tenantId, request, schedule.at ?? at);
+    const waitsUntil = await this.checkedTime(em, plan, schedule);
+    if (waitsUntil !== null)
+      return { kind: 'wait', scheduled: await scheduleCall(em, callId, plan, request, waitsUntil, attempt.by) };
     const blocker = request.allowConcurrent
       ? null
       : await findDuplicate(em, this.context, { tenantId, number: request.to });
@@ -184,7 +221,20 @@ export class MakeCall {
       createdAt: at,
     });
     await em.flush();
+    await claim?.(em, call);
     return { kind: 'dial', call, plan };
+  }
+
+  /** Every check, for the time at which the call is to be dialled. Null: now; else the moment that it waits for. */
+  private async checkedTime(em: EntityManager, plan: DialPlan, schedule: Schedule): Promise<Date | null> {
+    try {
+      for (const check of this.services.checks) await check.check(em, plan);
+      return schedule.at;
+    } catch (error) {
+      const opens = schedule.ifClosed ? allowedAtOf(error) : null;
+      if (opens === null) throw error;
+      return opens;
+    }
   }
 
   /** Asks the carrier, once. The row is committed and its id travels in the callback URLs, whatever becomes of the answer. */
@@ -253,21 +303,4 @@ export class MakeCall {
 
 function outcome(call: Call, duplicate: boolean): MakeCallResult {
   return { call, duplicate, unknown: call.status === 'DIALING' || call.status === 'UNKNOWN' };
-}
-
-/** Checks the form of every field at once. Throws VALIDATION_FAILED. */
-function checked(input: MakeCallInput): DialRequest {
-  const check = new Check();
-  const request: DialRequest = {
-    to: check.phone('to', input.to),
-    from: input.from == null ? null : check.phone('from', input.from),
-    agentKey: check.optionalText('agentKey', input.agentKey, 100),
-    agentVersionId: check.optionalText('agentVersionId', input.agentVersionId, 100),
-    greeting: check.optionalText('greeting', input.greeting, MAX_GREETING_CHARACTERS),
-    orgId: check.optionalText('orgId', input.orgId, 200),
-    allowConcurrent: input.allowConcurrent === true,
-  };
-  check.when(request.to !== '' && request.from === request.to, 'to', 'must not be the number that calls');
-  check.done();
-  return request;
 }

@@ -118,6 +118,9 @@ function telephony(checks: Checks, input: TelephonyDefaults): TelephonyDefaults 
     maxDurationSeconds: checks.optionalInteger(at('maxDurationSeconds'), input.maxDurationSeconds, 10, 14_400),
     fallbackMessage: checks.optionalText(at('fallbackMessage'), input.fallbackMessage, { max: 2_000 }),
     callingHours: input.callingHours == null ? null : checks.weeklyHours(at('callingHours'), input.callingHours),
+    callbackQueue: input.callbackQueue == null ? null : checks.key(at('callbackQueue'), input.callbackQueue),
+    callbackSlaMinutes: checks.optionalInteger(at('callbackSlaMinutes'), input.callbackSlaMinutes, 1, 43_200),
+    callbackAutoDial: input.callbackAutoDial ?? null,
   };
   return givenOnly(input, all);
 }

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { RuntimeConfig, type TelephonyDefaults } from '../entities/index.js';
+import type { WeeklyHours } from '../lib/hours.js';
 
 /** A tenant's telephony defaults with every gap filled. */
 export interface Telephony {
@@ -8,10 +9,17 @@ export interface Telephony {
   ringTimeoutSeconds: number;
   maxDurationSeconds: number;
   fallbackMessage: string | null;
+  /** Null: customers may be dialled at any time. */
+  callingHours: WeeklyHours | null;
+  /** For callback tasks that an agent, a rule or a fallback makes. */
+  callbackQueue: string;
+  callbackSlaMinutes: number | null;
+  callbackAutoDial: boolean;
 }
 
 const RING_SECONDS = 60;
 const MAX_DURATION_SECONDS = 3_600;
+export const DEFAULT_CALLBACK_QUEUE = 'default';
 
 export function telephonyOf(config: RuntimeConfig | null): Telephony {
   const stored: TelephonyDefaults = config?.telephony ?? {};
@@ -21,6 +29,10 @@ export function telephonyOf(config: RuntimeConfig | null): Telephony {
     ringTimeoutSeconds: stored.ringTimeoutSeconds ?? RING_SECONDS,
     maxDurationSeconds: stored.maxDurationSeconds ?? MAX_DURATION_SECONDS,
     fallbackMessage: stored.fallbackMessage ?? null,
+    callingHours: stored.callingHours ?? null,
+    callbackQueue: stored.callbackQueue ?? DEFAULT_CALLBACK_QUEUE,
+    callbackSlaMinutes: stored.callbackSlaMinutes ?? null,
+    callbackAutoDial: stored.callbackAutoDial ?? false,
   };
 }
 

@@ -43,7 +43,7 @@ describe('a call placed and watched through GraphQL', () => {
       run(gateway, makeCallMutation, dial, acme.key),
       run(gateway, makeCallMutation, dial, acme.key),
     ]);
-    expect(again.makeCall.call.id).toBe(first.makeCall.call.id);
+    expect(again.makeCall.call!.id).toBe(first.makeCall.call!.id);
     expect([first.makeCall.duplicate, again.makeCall.duplicate].toSorted()).toEqual([false, true]);
 
     const callNow = async () => {

@@ -68,6 +68,10 @@ export type MakeCallInput = {
   from?: string | null | undefined;
   greeting?: string | null | undefined;
   orgId?: string | null | undefined;
+  /** Dial then instead of now. */
+  schedule?: string | null | undefined;
+  /** When calling hours refuse, wait for their next opening instead. */
+  scheduleIfClosed?: boolean | null | undefined;
   /** Named by admins. */
   tenantId?: string | number | null | undefined;
   to: string;
@@ -111,7 +115,7 @@ export type MakeCallMutationVariables = Exact<{
 }>;
 
 
-export type MakeCallMutation = { makeCall: { duplicate: boolean, call: { id: string, callSid: string | null, status: CallStatus, toNumber: string | null, fromNumber: string | null } } };
+export type MakeCallMutation = { makeCall: { duplicate: boolean, call: { id: string, callSid: string | null, status: CallStatus, toNumber: string | null, fromNumber: string | null } | null } };
 
 export type CreateTenantMutationVariables = Exact<{
   input: CreateTenantInput;

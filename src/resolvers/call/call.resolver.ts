@@ -3,7 +3,7 @@ import type { AgentVersion, Call, VoiceSession } from '../../entities/index.js';
 import { followChanges } from '../../live/changes.js';
 import type { FeedIterator } from '../../live/feed-reader.js';
 import { invalid } from '../../lib/errors.js';
-import type { MakeCallResult } from '../../services/make-call.js';
+import { shownScheduledCall } from '../../services/scheduled-calls.js';
 import { requireScope, tenantOf } from '../../services/viewer.js';
 import { AgentVersionType } from '../agent/agent.type.js';
 import { byCreation, PageArgs, toConnection, type Connection } from '../common/connection.js';
@@ -49,12 +49,15 @@ export class CallResolver {
   }
 
   @Mutation(() => MakeCallPayload, { description: 'With an idempotency key it is safe to repeat.' })
-  makeCall(
+  async makeCall(
     @Arg('input', () => MakeCallInput) input: MakeCallInput,
     @Arg('idempotencyKey', () => String, { nullable: true }) idempotencyKey: string | null,
     @Ctx() { viewer, services }: GraphqlContext,
-  ): Promise<MakeCallResult> {
-    return services.calls.makeCall.makeCall(viewer, input, idempotencyKey ?? null);
+  ): Promise<MakeCallPayload> {
+    const { makeCall } = services.calls;
+    const made = await makeCall.callOrSchedule(viewer, input, idempotencyKey ?? null);
+    const { call, duplicate } = made;
+    return { call, duplicate, scheduledCall: 'scheduled' in made ? shownScheduledCall(made.scheduled) : null };
   }
 
   @FieldResolver(() => AgentVersionType, { nullable: true })

@@ -2,9 +2,11 @@ import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
 import type { CallDirection as Direction, CallStatus as Status } from '../../entities/index.js';
 import type { CallFilter as Filter } from '../../services/calls-query.js';
 import type { MakeCallInput as Dial } from '../../services/make-call.js';
+import type { SchedulingInput } from '../../services/schedule-call.js';
 import { connectionType } from '../common/connection.js';
 import { CallDirection, CallStatus } from '../common/enums.js';
 import { DateTime, PhoneNumber } from '../common/scalars.js';
+import { ScheduledCallType } from './scheduled-call.type.js';
 
 @ObjectType('Call', { simpleResolvers: true })
 export class CallType {
@@ -84,7 +86,7 @@ export class CallFilter implements Filter {
 }
 
 @InputType()
-export class MakeCallInput implements Dial {
+export class MakeCallInput implements Dial, SchedulingInput {
   @Field(() => ID, { nullable: true, description: 'Named by admins.' })
   tenantId?: string | null;
   @Field(() => PhoneNumber)
@@ -101,11 +103,20 @@ export class MakeCallInput implements Dial {
   orgId?: string | null;
   @Field(() => Boolean, { nullable: true, description: 'Also when this number is being dialled or talked to already.' })
   allowConcurrent?: boolean | null;
+  @Field(() => DateTime, { nullable: true, description: 'Dial then instead of now.' })
+  schedule?: Date | null;
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'When calling hours refuse, wait for their next opening instead.',
+  })
+  scheduleIfClosed?: boolean | null;
 }
 @ObjectType({ simpleResolvers: true })
 export class MakeCallPayload {
-  @Field(() => CallType)
-  call!: object;
+  @Field(() => CallType, { nullable: true, description: 'Null while the call waits for its time.' })
+  call!: object | null;
+  @Field(() => ScheduledCallType, { nullable: true, description: 'Set instead of the call when it waits.' })
+  scheduledCall!: object | null;
   @Field(() => Boolean, { description: 'The idempotency key was used before: this is its call, nothing was dialled.' })
   duplicate!: boolean;
 }

@@ -40,6 +40,12 @@ export class TelephonyInput implements TelephonyDefaults {
   fallbackMessage?: string | null;
   @Field(() => WeeklyHoursInput, { nullable: true })
   callingHours?: WeeklyHoursInput | null;
+  @Field(() => String, { nullable: true, description: 'For callback tasks that an agent, rule or fallback makes.' })
+  callbackQueue?: string | null;
+  @Field(() => Int, { nullable: true, description: 'Their SLA, counted from when they are due.' })
+  callbackSlaMinutes?: number | null;
+  @Field(() => Boolean, { nullable: true, description: 'Whether they dial by themselves.' })
+  callbackAutoDial?: boolean | null;
 }
 @InputType()
 export class GovernanceInput implements GovernanceSettings {

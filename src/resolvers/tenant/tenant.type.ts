@@ -36,6 +36,12 @@ export class Telephony {
   fallbackMessage?: string | null;
   @Field(() => WeeklyHours, { nullable: true })
   callingHours?: WeeklyHours | null;
+  @Field(() => String, { nullable: true })
+  callbackQueue?: string | null;
+  @Field(() => Int, { nullable: true })
+  callbackSlaMinutes?: number | null;
+  @Field(() => Boolean, { nullable: true })
+  callbackAutoDial?: boolean | null;
 }
 
 @ObjectType({ simpleResolvers: true, description: 'Launch gates where they differ from the built-in ones.' })

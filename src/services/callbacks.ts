@@ -1,0 +1,364 @@
+import { LockMode, type EntityManager, type FilterQuery } from '@mikro-orm/postgresql';
+import { Agent, Call, CallbackTask, type CallbackOrigin, type CallbackState } from '../entities/index.js';
+import type { Page } from '../lib/cursor.js';
+import { AppError, invalid, notFound } from '../lib/errors.js';
+import { isUuid } from '../lib/ids.js';
+import { parseE164 } from '../lib/phone.js';
+import { audit } from './audit-log.js';
+import { customerNumber } from './call-setting.js';
+import type { CallbackDesk, CallbackRequest } from './caller-wishes.js';
+import { announceCall, lockCall } from './call-progress.js';
+import { Checks } from './checks.js';
+import type { ServiceContext } from './context.js';
+import { wakeDueDials } from './due-dials-queue.js';
+import { listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
+import { loadRuntimeConfig, telephonyOf, DEFAULT_CALLBACK_QUEUE } from './telephony.js';
+import { existingTenant } from './tenants.js';
+import { actorOf, emFor, requireScope, type Viewer } from './viewer.js';
+import { inTransaction, snapshot } from './writes.js';
+
+/** What people may set. Undefined on an update: as it is. */
+export interface CallbackFields {
+  reason?: string | null;
+  /** E.164. Default: the customer of the call. */
+  number?: string | null;
+  queue?: string | null;
+  /** 1 is most urgent, 5 least. */
+  priority?: number | null;
+  /** Default: now. */
+  dueAt?: Date | null;
+  /** The promise: breached when it is still open then. */
+  slaDueAt?: Date | null;
+  assignee?: string | null;
+  /** Dials by itself when due, within calling hours. */
+  autoDial?: boolean | null;
+  /** Who talks when it dials; null: the agent of the tenant's route. */
+  agentKey?: string | null;
+  /** Added to the others. */
+  note?: string | null;
+}
+export interface NewCallback extends CallbackFields {
+  tenantId?: string | null;
+  /** The call that it is about. */
+  callId?: string | null;
+  reason: string;
+  /** SUPERVISOR or API; missing: API for a tenant key, SUPERVISOR for an admin. */
+  origin?: CallbackOrigin | null;
+}
+export interface CallbackChange extends CallbackFields {
+  state?: CallbackState | null;
+}
+export interface CallbackFilter {
+  tenantId?: string | null;
+  state?: readonly CallbackState[] | null;
+  queue?: string | null;
+  assignee?: string | null;
+  callId?: string | null;
+  /** True: those whose promise is broken and that are still to be done. */
+  slaBreached?: boolean | null;
+  dueBefore?: Date | null;
+}
+
+/** A task as both doors show it. */
+export type CallbackView = CallbackTask & { slaBreached: boolean };
+
+/** Who holds a task that is dialling by itself. */
+export const AUTO_DIALER = 'auto-dial';
+const BY_PEOPLE = ['SUPERVISOR', 'API'] as const;
+const MAX_NOTES = 200;
+
+/** What may follow; claiming what is claimed is refused, anything else may be repeated. */
+const NEXT_STATES: Record<CallbackState, readonly CallbackState[]> = {
+  OPEN: ['OPEN', 'CLAIMED', 'DONE', 'CANCELED'],
+  CLAIMED: ['OPEN', 'DONE', 'CANCELED'],
+  DONE: ['DONE'],
+  CANCELED: ['CANCELED'],
+};
+const AUDIT_WORDS: Record<CallbackState, string> = {
+  OPEN: 'released',
+  CLAIMED: 'claimed',
+  DONE: 'done',
+  CANCELED: 'canceled',
+};
+
+/** Tasks for people: call this customer back. */
+export class Callbacks implements CallbackDesk {
+  constructor(private readonly context: ServiceContext) {}
+
+  /** Throws VALIDATION_FAILED, NOT_FOUND (tenant, call or agent). */
+  async create(viewer: Viewer, input: NewCallback): Promise<CallbackView> {
+    requireScope(viewer, 'operations:write');
+    const checks = new Checks();
+    const fields = checkedFields(checks, input);
+    const reason = checks.text('reason', input.reason, { max: 2_000 });
+    const note = checks.optionalText('note', input.note, { max: 2_000 });
+    const origin = input.origin ?? (viewer.kind === 'tenant' ? 'API' : 'SUPERVISOR');
+    checks.oneOf('origin', origin, BY_PEOPLE);
+    checks.done();
+    const { id: tenantId } = await existingTenant(this.context, viewer, input.tenantId);
+    const { task, call } = await inTransaction(this.context, viewer, async (em) => {
+      const about = input.callId == null ? null : await callOf(em, tenantId, input.callId);
+      await knownAgent(em, tenantId, fields.agentKey);
+      const number = fields.number ?? parseE164((about && customerNumber(about)) ?? '');
+      if (number === null) throw invalid({ path: 'number', message: 'is needed: no call tells whom to call back' });
+      const now = this.context.clock.now();
+      const row = em.create(CallbackTask, {
+        queue: DEFAULT_CALLBACK_QUEUE,
+        priority: 3,
+        autoDial: false,
+        ...fields,
+        tenantId,
+        callId: about?.id ?? null,
+        number,
+        reason,
+        origin,
+        dueAt: fields.dueAt ?? now,
+        agentKey: fields.agentKey ?? about?.agentKey ?? null,
+        notes: notesWith([], now, actorOf(viewer), note),
+      });
+      await em.flush();
+      if (about !== null && origin === 'SUPERVISOR') await this.escalate(em, about, row, actorOf(viewer));
+      auditTask(em, viewer, 'callback.created', row, null);
+      return { task: row, call: about };
+    });
+    if (call !== null) await announceCall(this.context, call);
+    await this.wake(task);
+    return this.view(task);
+  }
+
+  /**
+   * Changes a task, or its state. Of two claims at once one wins. Throws VALIDATION_FAILED, NOT_FOUND, CONFLICT when the
+   * state does not allow it (`state` and `assignee` tell who was faster).
+   */
+  async update(viewer: Viewer, id: string, change: CallbackChange): Promise<CallbackView> {
+    requireScope(viewer, 'operations:write');
+    const checks = new Checks();
+    const fields = checkedFields(checks, change);
+    const reason = change.reason == null ? undefined : checks.text('reason', change.reason, { max: 2_000 });
+    const note = checks.optionalText('note', change.note, { max: 2_000 });
+    checks.done();
+    const task = await inTransaction(this.context, viewer, async (em) => {
+      const row = await lockTask(em, id);
+      const before = snapshot(row);
+      await knownAgent(em, row.tenantId as string, fields.agentKey);
+      const now = this.context.clock.now();
+      const given = Object.keys(fields).length > 0 || reason !== undefined;
+      if (given && (row.state === 'DONE' || row.state === 'CANCELED')) throw taken(row);
+      if (change.state != null && !NEXT_STATES[row.state as CallbackState].includes(change.state)) throw taken(row);
+      em.assign(row, { ...fields, ...(reason === undefined ? {} : { reason }) });
+      if (row.autoDial && row.number == null) throw invalid({ path: 'autoDial', message: 'needs a number to dial' });
+      // Whoever changes when or whether it dials does not wait for an earlier refusal any more.
+      if (fields.dueAt !== undefined || fields.autoDial !== undefined) row.dialAt = null;
+      if (note !== null) row.notes = notesWith(row.notes, now, actorOf(viewer), note);
+      if (change.state != null) move(row, change.state, now, fields.assignee ?? actorOf(viewer));
+      await em.flush();
+      const word = change.state == null || change.state === before.state ? 'updated' : AUDIT_WORDS[change.state];
+      auditTask(em, viewer, `callback.${word}`, row, before);
+      return row;
+    });
+    await this.wake(task);
+    return this.view(task);
+  }
+
+  /** Takes a task. Throws CONFLICT when somebody else was faster. `assignee` missing: the viewer. */
+  claim(viewer: Viewer, id: string, assignee?: string | null): Promise<CallbackView> {
+    return this.update(viewer, id, { state: 'CLAIMED', ...(assignee == null ? {} : { assignee }) });
+  }
+
+  /** Takes the most urgent open task that is due; two askers never get the same. Null: there is none. */
+  async claimNext(
+    viewer: Viewer,
+    { tenantId, queue, assignee }: { tenantId?: string | null; queue?: string | null; assignee?: string | null },
+  ): Promise<CallbackView | null> {
+    requireScope(viewer, 'operations:write');
+    const checks = new Checks();
+    const who = checks.optionalText('assignee', assignee, { max: 200 }) ?? actorOf(viewer);
+    checks.done();
+    const { id: tenant } = await existingTenant(this.context, viewer, tenantId);
+    return inTransaction(this.context, viewer, async (em) => {
+      const now = this.context.clock.now();
+      const [row] = await em.find(
+        CallbackTask,
+        { tenantId: tenant, state: 'OPEN', dueAt: { $lte: now }, ...(queue == null ? {} : { queue }) },
+        {
+          orderBy: { priority: 'asc', dueAt: 'asc', id: 'asc' },
+          limit: 1,
+          lockMode: LockMode.PESSIMISTIC_PARTIAL_WRITE,
+        },
+      );
+      if (row === undefined) return null;
+      const before = snapshot(row);
+      move(row, 'CLAIMED', now, who);
+      await em.flush();
+      auditTask(em, viewer, 'callback.claimed', row, before);
+      return this.view(row);
+    });
+  }
+
+  /** Throws NOT_FOUND. */
+  async get(viewer: Viewer, id: string): Promise<CallbackView> {
+    requireScope(viewer, 'operations:read');
+    const row = isUuid(id) ? await emFor(this.context.database, viewer).findOne(CallbackTask, { id }) : null;
+    if (row === null) throw notFound('callback task');
+    return this.view(row);
+  }
+  async page(viewer: Viewer, filter: CallbackFilter, request: PageRequest): Promise<Page<CallbackView>> {
+    requireScope(viewer, 'operations:read');
+    const em = emFor(this.context.database, viewer, filter.tenantId);
+    const page = await listPage(em, CallbackTask, this.where(filter), request);
+    return { ...page, rows: page.rows.map((row) => this.view(row)) };
+  }
+  async list(viewer: Viewer, filter: CallbackFilter, request: OffsetRequest): Promise<Rows<CallbackView>> {
+    requireScope(viewer, 'operations:read');
+    const em = emFor(this.context.database, viewer, filter.tenantId);
+    const { rows, total } = await listOffset(em, CallbackTask, this.where(filter), request);
+    return { rows: rows.map((row) => this.view(row)), total };
+  }
+
+  /** From a call: the agent, a rule or a fallback promised it. Behind a synthetic call nobody waits. */
+  async createCallback({ call, reason, dueAt, note, origin, queue }: CallbackRequest): Promise<void> {
+    if (call.synthetic) return;
+    const { database, clock } = this.context;
+    const task = await database.em({ tenantId: call.tenantId }).transactional(async (em) => {
+      // The carrier asks for a fallback again when our answer got lost: one promise, one task.
+      await em.execute('select pg_advisory_xact_lock(hashtextextended(?, 7204))', [`callback:${call.id}`]);
+      if (origin === 'FALLBACK' && (await em.count(CallbackTask, { callId: call.id, origin })) > 0) return null;
+      const telephony = telephonyOf(await loadRuntimeConfig(em, call.tenantId));
+      const now = clock.now();
+      const due = dueAt ?? now;
+      const sla = telephony.callbackSlaMinutes;
+      const number = parseE164(customerNumber(call) ?? '');
+      const row = em.create(CallbackTask, {
+        tenantId: call.tenantId,
+        callId: call.id,
+        number,
+        reason: reason.slice(0, 2_000),
+        notes: notesWith([], now, origin.toLowerCase(), note),
+        origin,
+        queue: (queue ?? telephony.callbackQueue).slice(0, 100),
+        dueAt: due,
+        slaDueAt: sla === null ? null : new Date(due.getTime() + sla * 60_000),
+        autoDial: telephony.callbackAutoDial && number !== null,
+        agentKey: call.agentKey ?? null,
+      });
+      await em.flush();
+      return row;
+    });
+    if (task !== null) await this.wake(task);
+  }
+
+  private view(task: CallbackTask): CallbackView {
+    const { slaDueAt, closedAt } = task;
+    const until = closedAt ?? this.context.clock.now();
+    return { ...task, slaBreached: slaDueAt != null && until > slaDueAt };
+  }
+
+  /** A supervisor's callback about a call is an escalation of it; the tenant hears of it as of every other. */
+  private async escalate(em: EntityManager, about: Call, task: CallbackTask, by: string): Promise<void> {
+    const call = (await lockCall(em, about.id))!;
+    call.escalated = true;
+    await em.flush();
+    if (call.synthetic) return;
+    await this.context.outbox.enqueue(em, call.tenantId, 'voice.call.escalated', {
+      call_sid: call.callSid ?? null,
+      call_id: call.id,
+      callback_id: task.id,
+      target: task.queue,
+      initiated_by: 'supervisor',
+      by,
+      reason: task.reason,
+    });
+  }
+
+  private async wake(task: CallbackTask): Promise<void> {
+    if (task.autoDial && task.state === 'OPEN') await wakeDueDials(this.context, task.dialAt ?? task.dueAt);
+  }
+
+  private where({ state, queue, assignee, callId, slaBreached, dueBefore }: CallbackFilter): FilterQuery<CallbackTask> {
+    const now = this.context.clock.now();
+    if (callId != null && !isUuid(callId)) return { id: { $in: [] } };
+    const breached = { slaDueAt: { $lt: now }, state: { $in: ['OPEN', 'CLAIMED'] as CallbackState[] } };
+    const all: FilterQuery<CallbackTask>[] = [
+      ...(state == null ? [] : [{ state: { $in: [...state] } }]),
+      ...(queue == null ? [] : [{ queue }]),
+      ...(assignee == null ? [] : [{ assignee }]),
+      ...(callId == null ? [] : [{ callId }]),
+      ...(dueBefore == null ? [] : [{ dueAt: { $lt: dueBefore } }]),
+      ...(slaBreached == null ? [] : slaBreached ? [breached] : [{ $not: breached }]),
+    ];
+    return all.length === 0 ? {} : { $and: all };
+  }
+}
+
+/** Moves a task that the caller has locked and whose state allows it. */
+function move(task: CallbackTask, to: CallbackState, now: Date, assignee: string): void {
+  if (task.state === to) return;
+  task.state = to;
+  if (to === 'CLAIMED') Object.assign(task, { assignee, claimedAt: now });
+  if (to === 'OPEN') Object.assign(task, { assignee: null, claimedAt: null });
+  if (to === 'DONE' || to === 'CANCELED') task.closedAt = now;
+}
+
+function taken({ state, assignee }: CallbackTask): AppError {
+  return new AppError('CONFLICT', `This callback is ${state.toLowerCase()} already`, {
+    extra: { state: state.toLowerCase(), assignee: assignee ?? null },
+  });
+}
+
+async function lockTask(em: EntityManager, id: string): Promise<CallbackTask> {
+  const row = isUuid(id) ? await em.findOne(CallbackTask, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE }) : null;
+  if (row === null) throw notFound('callback task');
+  return row;
+}
+
+async function callOf(em: EntityManager, tenantId: string, callId: string): Promise<Call> {
+  const call = isUuid(callId) ? await em.findOne(Call, { id: callId, tenantId }) : null;
+  if (call === null) throw notFound('call');
+  return call;
+}
+
+async function knownAgent(em: EntityManager, tenantId: string, key: string | null | undefined): Promise<void> {
+  if (key != null && (await em.count(Agent, { tenantId, key })) === 0) throw notFound('agent');
+}
+
+/** The newest {@link MAX_NOTES}. */
+export function notesWith(
+  notes: CallbackTask['notes'],
+  at: Date,
+  by: string,
+  text: string | null,
+): CallbackTask['notes'] {
+  return text === null ? notes : [...notes, { at: at.toISOString(), by, text }].slice(-MAX_NOTES);
+}
+
+/** Only the fields that were given; null clears where nothing is a value. */
+function checkedFields(checks: Checks, input: CallbackFields) {
+  const { queue, priority, autoDial, agentKey, assignee } = input;
+  return {
+    ...(input.number == null ? {} : { number: checks.phone('number', input.number) }),
+    ...(queue == null ? {} : { queue: checks.key('queue', queue) }),
+    ...(priority == null ? {} : { priority: checks.integer('priority', priority, 1, 5) }),
+    ...(input.dueAt == null ? {} : { dueAt: input.dueAt }),
+    ...(input.slaDueAt === undefined ? {} : { slaDueAt: input.slaDueAt }),
+    ...(assignee === undefined ? {} : { assignee: checks.optionalText('assignee', assignee, { max: 200 }) }),
+    ...(autoDial == null ? {} : { autoDial }),
+    ...(agentKey === undefined ? {} : { agentKey: agentKey === null ? null : checks.key('agentKey', agentKey) }),
+  };
+}
+
+function auditTask(
+  em: EntityManager,
+  viewer: Viewer,
+  action: string,
+  task: CallbackTask,
+  before: Record<string, unknown> | null,
+): void {
+  audit(em, viewer, {
+    tenantId: task.tenantId as string,
+    action,
+    subjectType: 'callback_task',
+    subjectId: task.id,
+    before,
+    after: snapshot(task),
+  });
+}
