@@ -5,7 +5,6 @@ import { newId } from '../lib/ids.js';
 import { Turns } from '../lib/turns.js';
 import { Check } from '../lib/validation.js';
 import { CarrierError, type Carrier } from '../ports/carrier.js';
-import { allowedAtOf } from './calling-hours.js';
 import type { CallLookup } from './call-lookup.js';
 import { announceCall, lockCall, type CallProgress } from './call-progress.js';
 import { isTerminal, statusOf } from './call-states.js';
@@ -21,9 +20,17 @@ import {
   type DialRequest,
   type MakeCallInput,
 } from './dial-plan.js';
+import { wakeDueDials } from './due-dials-queue.js';
 import { findDuplicate, isSilent } from './duplicate-guard.js';
 import { callOfKey, idempotencyOf, releaseKey, takeKey, type Idempotency } from './idempotency.js';
-import { scheduleCall, scheduleOf, type CallScheduled, type Schedule, type SchedulingInput } from './schedule-call.js';
+import {
+  checkedTime,
+  scheduleCall,
+  scheduleOf,
+  type CallScheduled,
+  type Schedule,
+  type SchedulingInput,
+} from './schedule-call.js';
 import { callbackUrl } from './telephony-urls.js';
 import type { VersionPicker } from './version-picker.js';
 import { actorOf, requireScope, tenantOf, type Viewer } from './viewer.js';
@@ -157,7 +164,10 @@ export class MakeCall {
     const schedule = scheduleOf(check, input, this.context.clock.now());
     const decision = await this.decide({ ...attempt, schedule, request: dialRequestOf(input, check) });
     if (decision === null) return null;
-    if (decision.kind === 'wait') return { call: null, scheduled: decision.scheduled, duplicate: false };
+    if (decision.kind === 'wait') {
+      await wakeDueDials(this.context, decision.scheduled.dueAt);
+      return { call: null, scheduled: decision.scheduled, duplicate: false };
+    }
     return this.dial(decision.call, decision.plan);
   }
 
@@ -187,7 +197,7 @@ export class MakeCall {
     const refusal = schedule.at === null ? this.services.gate.refusalToDial() : null;
     if (refusal !== null) throw refusal;
     const plan = await planDial(em, this.services, tenantId, request, schedule.at ?? at);
-    const waitsUntil = await this.checkedTime(em, plan, schedule);
+    const waitsUntil = await checkedTime(em, this.services.checks, plan, schedule);
     if (waitsUntil !== null)
       return { kind: 'wait', scheduled: await scheduleCall(em, callId, plan, request, waitsUntil, attempt.by) };
     const blocker = request.allowConcurrent
@@ -223,18 +233,6 @@ export class MakeCall {
     await em.flush();
     await claim?.(em, call);
     return { kind: 'dial', call, plan };
-  }
-
-  /** Every check, for the time at which the call is to be dialled. Null: now; else the moment that it waits for. */
-  private async checkedTime(em: EntityManager, plan: DialPlan, schedule: Schedule): Promise<Date | null> {
-    try {
-      for (const check of this.services.checks) await check.check(em, plan);
-      return schedule.at;
-    } catch (error) {
-      const opens = schedule.ifClosed ? allowedAtOf(error) : null;
-      if (opens === null) throw error;
-      return opens;
-    }
   }
 
   /** Asks the carrier, once. The row is committed and its id travels in the callback URLs, whatever becomes of the answer. */

@@ -1,7 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { ScheduledCall } from '../entities/index.js';
 import type { Check } from '../lib/validation.js';
-import type { DialPlan, DialRequest, MakeCallInput } from './dial-plan.js';
+import { allowedAtOf } from './calling-hours.js';
+import type { DialCheck, DialPlan, DialRequest, MakeCallInput } from './dial-plan.js';
 
 /** When a call is to be made, as both doors hand it over. */
 export interface SchedulingInput {
@@ -39,6 +40,23 @@ export function scheduleOf(check: Check, { schedule, scheduleIfClosed }: Schedul
   if (at !== null && !(at > now && at.getTime() <= latest))
     check.fail('schedule', `must be a time within the next ${MAX_AHEAD_DAYS} days`);
   return { at, ifClosed: scheduleIfClosed === true };
+}
+
+/** Runs every check for the time of the dial. Null: dial now; else the moment that the call waits for. */
+export async function checkedTime(
+  em: EntityManager,
+  checks: readonly DialCheck[],
+  plan: DialPlan,
+  schedule: Schedule,
+): Promise<Date | null> {
+  try {
+    for (const check of checks) await check.check(em, plan);
+    return schedule.at;
+  } catch (error) {
+    const opens = schedule.ifClosed ? allowedAtOf(error) : null;
+    if (opens === null) throw error;
+    return opens;
+  }
 }
 
 /** Writes a call that waits for `dueAt`, in the transaction that checked it. */

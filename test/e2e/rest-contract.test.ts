@@ -614,6 +614,66 @@ describe('stepping into a call', () => {
   });
 });
 
+describe('callbacks, do-not-call lists and scheduled calls', () => {
+  it('are kept as documented', async () => {
+    const due = { due_at: '2030-01-01T09:00:00Z', sla_due_at: '2030-01-01T10:00:00Z' };
+    const { body: task } = await tenant('POST', '/callbacks', {
+      number: '+15555550444',
+      reason: 'invoice',
+      queue: 'billing',
+      priority: 1,
+      note: 'after five',
+      ...due,
+    });
+    expect(task).toMatchObject({ state: 'open', origin: 'api', queue: 'billing', priority: 1, sla_breached: false });
+    const { body: listed } = await tenant('GET', '/callbacks?state=open&queue=billing&sla_breached=false');
+    expect(listed.data.map((row: { id: string }) => row.id)).toEqual([task.id]);
+    expect((await tenant('GET', `/callbacks/${task.id}`)).body.notes).toMatchObject([{ text: 'after five' }]);
+    expect((await tenant('GET', '/callbacks/nonsense')).status).toBe(404);
+    expect((await tenant('POST', '/callbacks/claim', { queue: 'billing' })).body).toEqual({ ok: true, callback: null });
+    await tenant('PATCH', `/callbacks/${task.id}`, { due_at: '2020-01-01T00:00:00Z' });
+    const { body: next } = await tenant('POST', '/callbacks/claim', { queue: 'billing', assignee: 'ann' });
+    expect(next.callback).toMatchObject({ id: task.id, state: 'claimed', assignee: 'ann' });
+    const again = await tenant('PATCH', `/callbacks/${task.id}`, { state: 'claimed' });
+    expect([again.status, again.body.state, again.body.assignee]).toEqual([409, 'claimed', 'ann']);
+    expect((await tenant('PATCH', `/callbacks/${task.id}`, { priority: 9 })).body.details[0].path).toBe('priority');
+    expect((await tenant('POST', '/callbacks', { reason: 'whom?' })).body.details[0].path).toBe('number');
+    const done = await tenant('PATCH', `/callbacks/${task.id}`, { state: 'done', note: 'paid' });
+    expect(done.body).toMatchObject({ state: 'done', closed_at: expect.any(String) });
+
+    for (const [send, path] of [
+      [tenant, '/dnc'],
+      [admin, '/dnc'],
+    ] as const) {
+      const { body: entry } = await send('POST', path, { number: '+15555550445', reason: 'asked' });
+      expect((await send('GET', `${path}?active=true&number=%2B15555550445`)).body.data).toMatchObject([
+        { id: entry.id, number: '+15555550445' },
+      ]);
+      expect((await send('POST', `${path}/import`, { entries: [{ number: '+15555550446' }] })).body.added).toBe(1);
+      expect((await send('DELETE', `${path}/${entry.id}`)).status).toBe(200);
+      expect((await send('DELETE', `${path}?number=%2B15555550446`)).status).toBe(200);
+      expect((await send('DELETE', path)).status).toBe(400);
+    }
+    expect((await admin('POST', '/dnc', { number: '+15555550445', tenant_id: 'acme' })).status).toBe(400);
+
+    const inAnHour = new Date(Date.now() + 3_600_000).toISOString();
+    const waits = await tenant('POST', '/make-call', { to: '+15555550447', schedule: inAnHour });
+    expect([waits.status, waits.body]).toMatchObject([
+      202,
+      { status: 'scheduled', call_sid: null, call_id: null, scheduled_at: inAnHour },
+    ]);
+    const { scheduled_call_id: id } = waits.body;
+    expect((await tenant('GET', '/scheduled-calls?state=waiting')).body.data).toMatchObject([
+      { id, to: '+15555550447' },
+    ]);
+    expect((await tenant('GET', `/scheduled-calls/${id}`)).body).toMatchObject({ state: 'waiting', call_id: null });
+    expect((await tenant('DELETE', `/scheduled-calls/${id}`)).body).toMatchObject({ ok: true, state: 'canceled' });
+    expect((await tenant('DELETE', `/scheduled-calls/${id}`)).status).toBe(409);
+    const late = await tenant('POST', '/make-call', { to: '+15555550447', schedule: '2020-01-01T00:00:00Z' });
+    expect([late.status, late.body.details[0].path]).toEqual([400, 'schedule']);
+  });
+});
+
 describe('every documented operation', () => {
   it('has been answered as documented by the tests above', async () => {
     for (const path of ['/health/live', '/health/ready']) await api.send('GET', path);

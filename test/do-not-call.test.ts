@@ -1,0 +1,211 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AuditEntry, Call, CallbackTask, DoNotCallEntry } from '../src/entities/index.js';
+import { ScriptedCaller } from '../src/simulators/carrier/caller.js';
+import { ACCOUNT, ADMIN_KEY, seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
+import { graphql, must } from './testkit/graphql.js';
+import { MovableClock } from './testkit/movable-clock.js';
+import { until } from './testkit/until.js';
+
+const clock = new MovableClock();
+let gateway: TestGateway;
+let acme: Awaited<ReturnType<typeof seedCallable>>;
+let globex: Awaited<ReturnType<typeof seedCallable>>;
+beforeAll(async () => {
+  gateway = await startGateway({ overrides: { clock } });
+  acme = await seedCallable(gateway, 'acme', '+15555551234');
+  globex = await seedCallable(gateway, 'globex', '+15555559999');
+});
+afterAll(() => gateway.stop());
+
+let numbers = 0;
+const freshNumber = () => `+1555557${String(1_000 + numbers++)}`;
+const em = () => gateway.database.database.em({ all: true });
+const dnc = (method: string, path = '', body?: unknown, key = acme.key) =>
+  gateway.call(method, `/api/v1/dnc${path}`, { key, body });
+const dial = (to: string, key = acme.key, more: object = {}) =>
+  gateway.call('POST', '/api/v1/make-call', { key, body: { to, ...more } });
+const dialsTo = (number: string) => gateway.carrier.calls.filter((call) => call.options.to === number).length;
+const hangUp = (number: string) =>
+  gateway.carrier.calls.filter((call) => call.options.to === number).forEach((call) => call.hangUp());
+
+describe('a number on the list', () => {
+  it('is dialled by nobody of that tenant, with the same code at both doors, until it is taken off', async () => {
+    const number = freshNumber();
+    const added = await dnc('POST', '', { number: number.replace(/^\+1(...)(...)/, '+1 ($1) $2-'), reason: 'asked' });
+    expect(added.body).toMatchObject({ ok: true, number, reason: 'asked', source: 'api', expires_at: null });
+    const refused = await dial(number, acme.key, { schedule_if_closed: true });
+    expect([refused.status, refused.body.code, refused.body.list]).toEqual([422, 'DO_NOT_CALL', 'tenant']);
+    const query = 'mutation ($to: PhoneNumber!) { makeCall(input: { to: $to }) { duplicate } }';
+    const { errors } = await graphql(gateway, query, { to: number }, acme.key);
+    expect(errors![0]!.extensions).toMatchObject({ code: 'DO_NOT_CALL', list: 'tenant' });
+    expect(dialsTo(number)).toBe(0);
+    expect(await em().count(Call, { toNumber: number })).toBe(0);
+    // Another tenant's customer is another tenant's business.
+    expect((await dial(number, globex.key)).status).toBe(200);
+    hangUp(number);
+    expect((await dnc('DELETE', `?number=${encodeURIComponent(number)}`, undefined, globex.key)).status).toBe(404);
+    expect((await dnc('DELETE', `?number=${number}`)).body).toMatchObject({ ok: true, number });
+    expect((await dial(number)).status).toBe(200);
+    expect((await dnc('DELETE', `?number=${number}`)).status).toBe(404);
+    const trail = await em().find(AuditEntry, { subjectId: added.body.id }, { orderBy: { createdAt: 'asc' } });
+    expect(trail.map((entry) => entry.action)).toEqual(['do_not_call.added', 'do_not_call.removed']);
+  });
+
+  it('binds until it expires, and adding it again never shortens that', async () => {
+    const number = freshNumber();
+    clock.set('2026-11-30T10:00:00Z');
+    await dnc('POST', '', { number, expires_at: '2026-12-02T10:00:00Z' });
+    await dnc('POST', '', { number, reason: 'again', expires_at: '2026-12-01T10:00:00Z' });
+    clock.set('2026-12-02T09:59:00Z');
+    expect((await dial(number)).body.code).toBe('DO_NOT_CALL');
+    // It will have expired by then.
+    expect((await dial(number, acme.key, { schedule: '2026-12-02T10:30:00Z' })).body.status).toBe('scheduled');
+    clock.set('2026-12-02T10:01:00Z');
+    const listed = async (query: string) => (await dnc('GET', `?number=${number}&${query}`)).body.total;
+    expect([await listed('active=true'), await listed('active=false')]).toEqual([0, 1]);
+    expect((await dial(number)).status).toBe(200);
+    hangUp(number);
+    // For good, and no end later makes it shorter.
+    await dnc('POST', '', { number });
+    expect((await dnc('POST', '', { number, expires_at: '2027-01-01T00:00:00Z' })).body).toMatchObject({
+      expires_at: null,
+      reason: 'again',
+    });
+    expect(await em().count(DoNotCallEntry, { number })).toBe(1);
+  });
+
+  it('of the whole installation binds every tenant, and only admins keep it', async () => {
+    const number = freshNumber();
+    const added = await gateway.admin('POST', '/dnc', { number, reason: 'regulator' });
+    expect(added.body).toMatchObject({ tenant_id: null, source: 'admin' });
+    await gateway.admin('POST', '/dnc', { number });
+    expect(await em().count(DoNotCallEntry, { number })).toBe(1);
+    for (const { key } of [acme, globex])
+      expect((await dial(number, key)).body).toMatchObject({ code: 'DO_NOT_CALL', list: 'global' });
+    expect((await gateway.admin('GET', `/dnc?number=${number}`)).body).toMatchObject({ total: 1 });
+    // It is not the tenant's to see, nor to change.
+    expect((await dnc('GET', `?number=${number}`)).body.total).toBe(0);
+    expect((await dnc('DELETE', `/${added.body.id}`)).status).toBe(404);
+    const add = `mutation ($number: String!) { addDoNotCall(input: { number: $number, global: true }) { id } }`;
+    expect((await graphql(gateway, add, { number }, acme.key)).errors![0]!.extensions.code).toBe('FORBIDDEN');
+    expect((await gateway.admin('DELETE', `/dnc/${added.body.id}`)).status).toBe(200);
+    expect((await dial(number)).status).toBe(200);
+    hangUp(number);
+  });
+
+  it('needs the scopes, and says what is wrong with it', async () => {
+    const { key } = (await gateway.admin('POST', '/tenants/acme/api-keys', { name: 'r', scopes: ['calls:write'] }))
+      .body;
+    expect((await dnc('POST', '', { number: freshNumber() }, key)).body.required_scope).toBe('operations:write');
+    expect((await dnc('GET', '', undefined, key)).body.required_scope).toBe('operations:read');
+    for (const body of [{ number: '555' }, { number: 'anonymous' }, { number: '+1' }])
+      expect((await dnc('POST', '', body)).body.details).toEqual([{ path: 'number', message: expect.any(String) }]);
+    const past = await dnc('POST', '', { number: freshNumber(), expires_at: '2020-01-01T00:00:00Z' });
+    expect(past.body.details[0].path).toBe('expires_at');
+    expect((await dnc('DELETE')).status).toBe(400);
+    // An admin names the tenant whose list it is.
+    expect(
+      (
+        await gateway.call('POST', '/api/v1/dnc', {
+          headers: { 'x-admin-key': ADMIN_KEY },
+          body: { number: freshNumber() },
+        })
+      ).status,
+    ).toBe(400);
+  });
+});
+
+describe('an import', () => {
+  it('takes thousands of numbers, says which it could not take, and finds those that were there', async () => {
+    const known = freshNumber();
+    await dnc('POST', '', { number: known });
+    const many = Array.from({ length: 3_000 }, (_, i) => ({ number: `+1 555 561 ${String(1_000 + i)}` }));
+    const entries = [...many, { number: 'rubbish' }, { number: known, reason: 'twice' }, { number: known }];
+    const { body } = await dnc('POST', '/import', { entries });
+    expect(body).toEqual({
+      ok: true,
+      added: 3_000,
+      updated: 1,
+      rejected: [{ index: 3_000, message: expect.any(String) }],
+    });
+    expect((await dial('+15555613999')).body.code).toBe('DO_NOT_CALL');
+    const page = await must(
+      gateway,
+      '{ doNotCallEntries(first: 100) { edges { node { number tenantId } } pageInfo { hasNextPage } } }',
+      {},
+      acme.key,
+    );
+    expect(page.doNotCallEntries.edges).toHaveLength(100);
+    expect(page.doNotCallEntries.pageInfo.hasNextPage).toBe(true);
+  });
+
+  it('may go to the global list over GraphQL', async () => {
+    const [a, b] = [freshNumber(), freshNumber()];
+    const query = `mutation ($entries: [DoNotCallEntryInput!]!) {
+      importDoNotCall(input: { global: true, entries: $entries }) { added updated rejected { index } }
+    }`;
+    const entries = [{ number: a }, { number: b }, { number: 'x' }];
+    const { importDoNotCall } = await must(gateway, query, { entries });
+    expect(importDoNotCall).toEqual({ added: 2, updated: 0, rejected: [{ index: 2 }] });
+    const remove = 'mutation ($number: String!) { removeDoNotCall(number: $number, global: true) { number } }';
+    expect((await must(gateway, remove, { number: a })).removeDoNotCall.number).toBe(a);
+    expect((await dial(a)).status).toBe(200);
+    expect((await dial(b)).body.code).toBe('DO_NOT_CALL');
+    hangUp(a);
+  });
+});
+
+describe('a race', () => {
+  it('between adding a number and dialling it never ends with a call row written after the answer', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const number = freshNumber();
+      let acknowledged = false;
+      const dials = Array.from({ length: 6 }, async (_, i) => {
+        await new Promise((resolve) => setTimeout(resolve, (round * 7 + i * 11) % 40));
+        const knewBefore = acknowledged;
+        const answer = await dial(number, acme.key, { allow_concurrent: true });
+        expect([200, 422]).toContain(answer.status);
+        if (knewBefore) expect(answer.body.code).toBe('DO_NOT_CALL');
+      });
+      await dnc('POST', '', { number });
+      // What was not written by now never will be.
+      const written = await em().count(Call, { toNumber: number });
+      acknowledged = true;
+      await Promise.all(dials);
+      expect(await em().count(Call, { toNumber: number })).toBe(written);
+      hangUp(number);
+    }
+  });
+});
+
+describe('the caller’s own wish', () => {
+  it('is put on the list by the agent, for good', async () => {
+    const from = '+15555550777';
+    const call = await gateway.carrier.placeInboundCall({
+      from,
+      to: acme.number,
+      handset: new ScriptedCaller([
+        { waitForAgent: 400 },
+        { say: gateway.model.library.clip('stop-calling') },
+        { waitForAgent: 600, orAfter: 8_000 },
+        { hangUp: true },
+      ]),
+    });
+    const entry = await until(() => em().findOne(DoNotCallEntry, { number: from }), 'the entry');
+    expect(entry).toMatchObject({ tenantId: 'acme', source: 'agent', expiresAt: null });
+    await call.ended;
+    await until(async () => (await em().findOneOrFail(Call, { callSid: call.sid })).status === 'COMPLETED');
+    expect((await dial(from)).body.code).toBe('DO_NOT_CALL');
+    // Also a task that would dial by itself does not.
+    const task = await gateway.call('POST', '/api/v1/callbacks', {
+      key: acme.key,
+      body: { number: from, reason: 'we hoped', auto_dial: true },
+    });
+    await until(
+      async () => (await em().findOneOrFail(CallbackTask, { id: task.body.id })).state === 'CANCELED',
+      'the task',
+    );
+    expect(dialsTo(from)).toBe(0);
+    expect(call.options.accountSid).toBe(ACCOUNT.accountSid);
+  });
+});
