@@ -237,6 +237,22 @@ describe('a media stream', () => {
     expect(letGo).toBe(1);
   });
 
+  it('shows signs of life together with the other calls of the process; each learns only of itself', async () => {
+    const streams = [await streaming(), await streaming(), await streaming()];
+    const letGo: string[] = [];
+    for (const { callSid, claimed } of streams) claimed.recorder.onSuperseded(() => letGo.push(callSid));
+    const lost = streams[1]!.callSid;
+    const long = new Date(Date.now() - 60_000);
+    await em().nativeUpdate(VoiceSession, { callSid: { $in: streams.map((s) => s.callSid) } }, { ownerBeatAt: long });
+    await em().nativeUpdate(VoiceSession, { callSid: lost }, { ownerGeneration: 7 });
+    await Promise.all(streams.map(({ claimed }) => claimed.control.beat()));
+    expect(letGo).toEqual([lost]);
+    for (const { callSid } of streams) {
+      const { ownerBeatAt } = await sessionOf(callSid);
+      expect(ownerBeatAt!.getTime() > long.getTime()).toBe(callSid !== lost);
+    }
+  });
+
   it('answers the call, and the tenant hears of it once', async () => {
     const { callSid, claimed } = await streaming();
     expect(await callOf(callSid)).toMatchObject({ status: 'IN_PROGRESS' });

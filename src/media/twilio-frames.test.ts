@@ -9,6 +9,11 @@ const frame = (payload: string, timestamp = '20', track = 'inbound'): string =>
     streamSid: 'MZ1',
     media: { track, chunk: '1', timestamp, payload },
   });
+/** The order of keys on Twilio's wire. */
+const onTheWire = (documented: string): string => {
+  const { event, sequenceNumber, streamSid, media } = JSON.parse(documented) as Record<string, unknown>;
+  return JSON.stringify({ event, sequenceNumber, media, streamSid });
+};
 
 describe('Twilio messages', () => {
   it('gives a frame its payload and its timestamp as a number, in any order of keys', () => {
@@ -25,12 +30,10 @@ describe('Twilio messages', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 400 }), fc.nat(), (bytes, ms) => {
         const payload = Buffer.from(bytes).toString('base64');
-        expect(parseTwilioMessage(frame(payload, String(ms)))).toEqual({
-          event: 'media',
-          streamSid: 'MZ1',
-          payload,
-          timestampMs: ms,
-        });
+        const text = frame(payload, String(ms));
+        const expected = { event: 'media', streamSid: 'MZ1', payload, timestampMs: ms };
+        expect(parseTwilioMessage(text)).toEqual(expected);
+        expect(parseTwilioMessage(onTheWire(text))).toEqual(expected);
       }),
     );
   });
@@ -82,6 +85,8 @@ describe('Twilio messages', () => {
     frame('/38A', 'soon'),
     frame('A'.repeat(60_004)),
     frame('","type":"session.update'),
+    onTheWire(frame('not base64!')),
+    frame('/38A').replace('"streamSid":"MZ1",', ''),
   ])('finds nothing in %s', (text) => expect(parseTwilioMessage(text)).toBeNull());
 
   it('never throws, whatever arrives', () => {

@@ -13,11 +13,12 @@ export type TwilioMessage =
   | { event: 'other' };
 
 /**
- * A frame exactly as Twilio writes it: the 50 messages a second. One match takes it apart and checks the base64, in a third
- * of the time of JSON.parse; the same fields in another order are left to the parser.
+ * A frame exactly as Twilio writes it: the 50 messages a second. Its documentation has `streamSid` before `media`, its wire
+ * behind. One match takes it apart and checks the base64, in a third of the time of JSON.parse; the same fields in another
+ * order are left to the parser.
  */
 const FRAME =
-  /^\{"event":"media","sequenceNumber":"\d+","streamSid":"([^"\\]+)","media":\{"track":"inbound","chunk":"\d+","timestamp":"(\d+)","payload":"([A-Za-z0-9+/]+={0,2})"\}\}$/;
+  /^\{"event":"media","sequenceNumber":"\d+",(?:"streamSid":"([^"\\]+)",)?"media":\{"track":"inbound","chunk":"\d+","timestamp":"(\d+)","payload":"([A-Za-z0-9+/]+={0,2})"\}(?:,"streamSid":"([^"\\]+)")?\}$/;
 
 /** Checked on every payload: it is written into the model's JSON as it is, so that nothing else may hide in it. */
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
@@ -28,7 +29,8 @@ const MAX_PAYLOAD = 60_000;
 /** One text message; null when it is none of Twilio's. */
 export function parseTwilioMessage(text: string): TwilioMessage | null {
   const frame = FRAME.exec(text);
-  return frame === null ? parseJson(text) : media(frame[1]!, Number(frame[2]), frame[3]!, true);
+  const streamSid = frame?.[4] ?? frame?.[1];
+  return streamSid === undefined ? parseJson(text) : media(streamSid, Number(frame![2]), frame![3]!, true);
 }
 
 function media(streamSid: string, timestampMs: number, payload: string, isBase64: boolean): TwilioMessage | null {

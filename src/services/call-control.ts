@@ -10,6 +10,7 @@ import type { CarrierAccounts } from './carrier-accounts.js';
 import type { ServiceContext } from './context.js';
 import type { Fallbacks } from './fallbacks.js';
 import type { HttpToolRunner } from './http-tool.js';
+import type { OwnerBeats } from './owner-beats.js';
 import type { BatchingRecorder } from './session-recorder.js';
 import type { StreamEnds } from './stream-ends.js';
 import { callbackUrl } from './telephony-urls.js';
@@ -23,6 +24,7 @@ export interface CallControlServices {
   desk: CallbackDesk;
   doNotCall: DoNotCallList;
   streamEnds: StreamEnds;
+  beats: OwnerBeats;
 }
 
 /** Twilio's code for a call that is not in a state to be changed, and for one it does not know. */
@@ -97,12 +99,9 @@ export class OwnedCall implements CallControl {
   }
 
   async beat(): Promise<void> {
-    const rows = await this.em().execute<unknown[]>(
-      `update voice_session set owner_beat_at = ? where id = ? and owner_generation = ? and status = 'ACTIVE' returning id`,
-      [this.context.clock.now(), this.plan.sessionId, this.plan.generation],
-    );
+    const { sessionId, generation } = this.plan;
     // Taken over or ended meanwhile, and the message about it was lost.
-    if (rows.length === 0) this.recorder.supersede();
+    if (!(await this.services.beats.beat(sessionId, generation))) this.recorder.supersede();
   }
 
   /** Sends the caller elsewhere. A carrier that fails leaves the call where it was. */

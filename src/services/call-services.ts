@@ -24,6 +24,7 @@ import { InboundCalls } from './inbound-calls.js';
 import { LiveAudio } from './live-audio.js';
 import { MakeCall } from './make-call.js';
 import { StreamClaims } from './media-sessions.js';
+import { OwnerBeats } from './owner-beats.js';
 import { Reconciler } from './reconcile.js';
 import { Retention } from './retention.js';
 import { ScheduledCalls } from './scheduled-calls.js';
@@ -142,6 +143,7 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
       desk,
       doNotCall,
       streamEnds,
+      beats: new OwnerBeats(context),
       sessionLog,
       progress,
       diagnostics,

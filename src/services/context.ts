@@ -60,6 +60,8 @@ export interface ServiceTiming {
   silentCallLookupMs: number;
   /** Batching of session log appends. */
   recorderBatchMs: number;
+  /** Signs of life of the calls of a process are stored together, this often. */
+  beatBatchMs: number;
   /** Reaper and reconciliation sweep. */
   sweepIntervalMs: number;
   /** Changes of calls are counted into the metrics together, this often. */
@@ -82,6 +84,7 @@ export const DEFAULT_TIMING: ServiceTiming = {
   completedWaitsForSummaryMs: 5_000,
   silentCallLookupMs: 60_000,
   recorderBatchMs: 50,
+  beatBatchMs: 500,
   sweepIntervalMs: 5_000,
   metricsSettleMs: 1_000,
   commandAckMs: 2_000,
