@@ -45,6 +45,7 @@ export function medians<K extends string>(rounds: readonly Record<K, number>[]):
 
 /** Three digits that mean something. */
 export function figure(value: number): string {
+  if (value < 0) return `-${figure(-value)}`;
   if (value >= 1_000) return Math.round(value).toLocaleString('en');
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }

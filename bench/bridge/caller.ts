@@ -13,8 +13,9 @@ export type Target =
 
 interface Stream {
   url: string;
-  callSid: string;
   parameters: Record<string, string>;
+  /** What the carrier says when the call is over. */
+  over(): Promise<void>;
 }
 
 let calls = 0;
@@ -27,31 +28,34 @@ export class BenchCaller {
   private constructor(
     private readonly socket: WebSocket,
     private readonly streamSid: string,
+    private readonly stream: Stream,
   ) {}
 
   /** Resolves when frames flow. `onAudio`: the birth of each delta that came through. */
   static async open(target: Target, pacer: Pacer, onAudio: (bornMs: number) => void): Promise<BenchCaller> {
     const n = (calls += 1);
-    const stream = target.kind === 'gateway' ? await announce(target, n) : bare(target.url, n);
+    const hex = n.toString(16).padStart(32, '0');
+    const streamSid = `MZ${hex}`;
+    const callSid = `CA${hex}`;
+    const stream = target.kind === 'gateway' ? await announce(target, callSid, n) : bare(target.url);
     const socket = new WebSocket(stream.url, { perMessageDeflate: false });
-    const streamSid = `MZ${n.toString(16).padStart(32, '0')}`;
-    const caller = new BenchCaller(socket, streamSid);
+    const caller = new BenchCaller(socket, streamSid, stream);
     socket.on('message', (data: Buffer) => caller.receive(data.toString('latin1'), onAudio));
     await once(socket, 'open');
     const { accountSid } = ACCOUNT;
-    const { callSid, parameters } = stream;
-    const start = { accountSid, callSid, streamSid, tracks: ['inbound'], customParameters: parameters };
+    const start = { accountSid, callSid, streamSid, tracks: ['inbound'], customParameters: stream.parameters };
     socket.send('{"event":"connected","protocol":"Call","version":"1.0.0"}');
     socket.send(JSON.stringify({ event: 'start', sequenceNumber: '1', streamSid, start }));
     caller.stopFrames = pacer.every(FRAME_MS, (nowMs) => socket.send(frame(streamSid, (caller.sequence += 1), nowMs)));
     return caller;
   }
 
-  async close(): Promise<void> {
+  async hangUp(): Promise<void> {
     this.stopFrames();
     this.socket.send(JSON.stringify({ event: 'stop', streamSid: this.streamSid }));
     this.socket.close();
     await once(this.socket, 'close');
+    await this.stream.over();
   }
 
   private receive(text: string, onAudio: (bornMs: number) => void): void {
@@ -62,33 +66,46 @@ export class BenchCaller {
   }
 }
 
-function bare(url: string, n: number): Stream {
-  return { url, callSid: callSidOf(n), parameters: {} };
+function bare(url: string): Stream {
+  return { url, parameters: {}, over: async () => {} };
 }
 
-const callSidOf = (n: number): string => `CA${n.toString(16).padStart(32, '0')}`;
-
 /** Posts the first webhook of a call that comes in, and reads the stream out of the TwiML. */
-async function announce({ origin, number }: Extract<Target, { kind: 'gateway' }>, n: number): Promise<Stream> {
-  const url = `${origin}/api/v1/incoming-call`;
-  const callSid = callSidOf(n);
-  const form = {
+async function announce(
+  { origin, number }: Extract<Target, { kind: 'gateway' }>,
+  callSid: string,
+  n: number,
+): Promise<Stream> {
+  const call = {
     AccountSid: ACCOUNT.accountSid,
     ApiVersion: '2010-04-01',
     CallSid: callSid,
-    CallStatus: 'ringing',
     Direction: 'inbound',
     From: `+1555${String(1_000_000 + n)}`,
     To: number,
   };
+  const twiml = await post(`${origin}/api/v1/incoming-call`, { ...call, CallStatus: 'ringing' });
+  const url = /<Stream url="([^"]+)"/.exec(twiml)?.[1];
+  const token = /<Parameter name="stream_token" value="([^"]+)"/.exec(twiml)?.[1];
+  if (url === undefined || token === undefined) throw new Error(`incoming-call answered ${twiml}`);
+  return {
+    url,
+    parameters: { stream_token: token },
+    over: async () => {
+      const ended = { CallStatus: 'completed', CallDuration: '30', SequenceNumber: '3' };
+      await post(`${origin}/api/v1/call-status`, { ...call, ...ended });
+    },
+  };
+}
+
+/** One signed webhook. */
+async function post(url: string, form: Record<string, string>): Promise<string> {
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'x-twilio-signature': signatureOf(ACCOUNT.authToken, url, form) },
     body: new URLSearchParams(form),
   });
-  const twiml = await response.text();
-  const stream = /<Stream url="([^"]+)"/.exec(twiml)?.[1];
-  const token = /<Parameter name="stream_token" value="([^"]+)"/.exec(twiml)?.[1];
-  if (stream === undefined || token === undefined) throw new Error(`incoming-call: ${response.status} ${twiml}`);
-  return { url: stream, callSid, parameters: { stream_token: token } };
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${url} answered ${response.status} ${text}`);
+  return text;
 }

@@ -46,7 +46,7 @@ export async function startBridgeLoad({ turnMs }: { turnMs: number }) {
     },
 
     hangUp: async (): Promise<void> => {
-      await Promise.all(callers.splice(0).map((caller) => caller.close()));
+      await Promise.all(callers.splice(0).map((caller) => caller.hangUp()));
     },
 
     close: async (): Promise<void> => {

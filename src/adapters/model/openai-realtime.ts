@@ -105,7 +105,8 @@ class Connection implements RealtimeConnection {
     const socket = this.open;
     if (socket === null) return;
     // It is written into JSON as it is: a quote in it would be a client event of somebody else's choosing.
-    if (!BASE64.test(base64)) return this.ignore('audio that is not base64 was not sent to the model');
+    if (base64.includes('"') || base64.includes('\\'))
+      return this.ignore('audio that is not base64 was not sent to the model');
     socket.send(`{"type":"input_audio_buffer.append","audio":"${base64}"}`);
   }
 
