@@ -294,6 +294,31 @@ describe('the live feed', () => {
     for await (const _ of feeds.follow(id, 3)) throw new Error('nothing should come');
   });
 
+  it('asks the store about all quiet sessions at once', async () => {
+    const { feeds } = feedsOver(new MemoryBus(), 20);
+    const sessions = await Promise.all(Array.from({ length: 5 }, () => seedSession(test.database)));
+    const connection = test.database.orm.em.getConnection() as unknown as {
+      executeQuery(...args: unknown[]): Promise<unknown>;
+    };
+    const real = connection.executeQuery;
+    const statements: string[] = [];
+    connection.executeQuery = function (...args) {
+      statements.push(String(args[0]));
+      return real.apply(this, args);
+    };
+    const open = sessions.map(({ id }) => feeds.follow(id, 0));
+    try {
+      const isLook = (sql: string): boolean => /"voice_session"/.test(sql) && sql.split('?').length > sessions.length;
+      await until(
+        () => statements.length > 6 && statements.slice(-6).every(isLook),
+        () => statements.slice(-12),
+      );
+    } finally {
+      delete (connection as { executeQuery?: unknown }).executeQuery;
+      await Promise.all(open.map((feed) => feed.return()));
+    }
+  });
+
   it('shows growing turns between stored ones, and drops what comes after the finished turn', async () => {
     const { feeds, log: own, topics } = feedsOver(new MemoryBus());
     const { id } = await seedSession(test.database);

@@ -5,7 +5,7 @@ import type { TopicBus } from '../pubsub/topics.js';
 import { PAGE, ReaderQueue, type FeedIterator } from './feed-reader.js';
 
 export interface FeedTiming {
-  /** The store is read again after this silence, ms: the bus may have lost a message. */
+  /** Between two looks at the store, ms, for what the bus may have lost. */
   rereadAfterMs: number;
 }
 export const DEFAULT_FEED_TIMING: FeedTiming = { rereadAfterMs: 5_000 };
@@ -16,6 +16,8 @@ export const DEFAULT_FEED_TIMING: FeedTiming = { rereadAfterMs: 5_000 };
  */
 export class SessionFeeds {
   private readonly sources = new Map<string, Promise<Source>>();
+  private timer: NodeJS.Timeout | null = null;
+  private looking = false;
 
   constructor(
     private readonly database: Database,
@@ -49,14 +51,40 @@ export class SessionFeeds {
     for (;;) {
       let opening = this.sources.get(sessionId);
       if (opening === undefined) {
-        opening = Source.open(this.database, this.topics, this.timing, sessionId, () => this.sources.delete(sessionId));
+        opening = Source.open(this.database, this.topics, sessionId, () => this.forget(sessionId));
         this.sources.set(sessionId, opening);
-        opening.catch(() => this.sources.delete(sessionId));
+        this.timer ??= setInterval(() => void this.lookAtStore(), this.timing.rereadAfterMs).unref();
+        opening.catch(() => this.forget(sessionId));
       }
       const source = await opening;
       // Between two awaits the last reader may have left and closed it: then a new one is opened.
       if (source.add(reader)) return source;
-      if (this.sources.get(sessionId) === opening) this.sources.delete(sessionId);
+      if (this.sources.get(sessionId) === opening) this.forget(sessionId);
+    }
+  }
+
+  private forget(sessionId: string): void {
+    this.sources.delete(sessionId);
+    if (this.sources.size > 0 || this.timer === null) return;
+    clearInterval(this.timer);
+    this.timer = null;
+  }
+
+  /** One statement for all sessions that are followed: with a few for each, watching many calls would be mostly that. */
+  private async lookAtStore(): Promise<void> {
+    if (this.looking) return;
+    this.looking = true;
+    try {
+      const ids = [...this.sources.keys()];
+      const sessions = await this.database
+        .em({ all: true })
+        .find(VoiceSession, { id: { $in: ids } }, { fields: ['status', 'lastSeq'], disableIdentityMap: true });
+      for (const { id, status, lastSeq } of sessions)
+        (await this.sources.get(id))?.compare(lastSeq, status !== 'ACTIVE');
+    } catch {
+      // The database is away: the next look will find what there is.
+    } finally {
+      this.looking = false;
     }
   }
 }
@@ -71,25 +99,17 @@ class Source {
   /** A reader came that may have seen everything of an ended session already: no event will tell it. */
   private mayBeOver = false;
   private closed = false;
-  private timer: NodeJS.Timeout | null = null;
   private readonly offs: (() => void)[] = [];
   private readonly finalTurns = new Set<string>();
 
   private constructor(
     private readonly database: Database,
-    private readonly timing: FeedTiming,
     private readonly sessionId: string,
     private readonly onClose: () => void,
   ) {}
 
-  static async open(
-    database: Database,
-    topics: TopicBus,
-    timing: FeedTiming,
-    sessionId: string,
-    onClose: () => void,
-  ): Promise<Source> {
-    const source = new Source(database, timing, sessionId, onClose);
+  static async open(database: Database, topics: TopicBus, sessionId: string, onClose: () => void): Promise<Source> {
+    const source = new Source(database, sessionId, onClose);
     // First subscribe, then read: an event that is published in between is found in the store.
     source.offs.push(await topics.subscribe('sessionAppended', sessionId, () => source.wake()));
     source.offs.push(await topics.subscribe('turnPartial', sessionId, (m) => source.partial(m.turn)));
@@ -113,7 +133,6 @@ class Source {
   private close(): void {
     if (this.closed) return;
     this.closed = true;
-    if (this.timer !== null) clearTimeout(this.timer);
     for (const off of this.offs) off();
     this.onClose();
   }
@@ -129,18 +148,13 @@ class Source {
     this.reading ??= this.readAll().finally(() => {
       this.reading = null;
       if (this.again) this.wake();
-      else this.rest();
     });
   }
 
-  private rest(): void {
-    if (this.closed) return;
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.mayBeOver = true;
-      this.wake();
-    }, this.timing.rereadAfterMs);
-    this.timer.unref();
+  /** Reads again where the store has more than the readers were given, or knows of an end that they do not. */
+  compare(lastSeq: number, over: boolean): void {
+    if (over) this.lastSeq ??= lastSeq;
+    if (over || [...this.readers].some((reader) => reader.at < lastSeq)) this.wake();
   }
 
   private async readAll(): Promise<void> {
