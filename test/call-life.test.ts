@@ -388,7 +388,7 @@ describe('what the engine may ask for', () => {
 
   it('sends the caller into the fallback, and keeps wishes of the caller', async () => {
     const { callSid, claimed } = await streaming();
-    await claimed.control.runFallback();
+    await claimed.control.runFallback('http_404');
     expect(world.carrier.updated.at(-1)).toMatchObject({ callSid, update: { twiml: expect.stringContaining('gone') } });
     await claimed.control.addToDoNotCall('asked for it');
     await claimed.control.addToDoNotCall('asked again');

@@ -31,7 +31,7 @@ export interface MediaOptions {
 export function createMedia(services: Services, { log }: Infrastructure, options: MediaOptions): Media {
   const registry = new BridgeRegistry();
   const streamOrigin = options.publicUrl.replace(/^http/, 'ws');
-  const { accounts, mediaSessions } = services.calls;
+  const { accounts, mediaSessions, signatureEvidence } = services.calls;
   const route = new StreamRoute({
     context: {
       model: options.model,
@@ -46,12 +46,15 @@ export function createMedia(services: Services, { log }: Infrastructure, options
     // Over the URL of the TwiML, which has neither query nor parameters (trap 29).
     verify: async ({ accountSid, signature, target }) => {
       const tokens = await accounts.tokensOf(accountSid);
-      return twilioSignatures.verify({
+      const valid = twilioSignatures.verify({
         authTokens: tokens.map((t) => t.authToken),
         signature,
         url: streamOrigin + target,
         params: {},
       });
+      const tenantIds = [...new Set(tokens.flatMap((t) => t.tenantId ?? []))];
+      void signatureEvidence.record({ accountSid, tenantIds, numbers: [], valid });
+      return valid;
     },
   });
   return {

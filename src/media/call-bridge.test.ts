@@ -485,14 +485,14 @@ describe('the model session', () => {
       bench.session.die();
       bench.pass(5_000);
     }
-    expect(bench.control.deeds).toEqual(['runFallback']);
+    expect(bench.control.deeds).toEqual([expect.stringMatching(/^runFallback /)]);
     bench.stop();
     await bench.bridge.gone;
     expect(bench.control.deeds.at(-1)).toBe('streamEnded stop MODEL_LOST');
     const refused = new BridgeBench(greeting, { open: false });
     refused.session.die({ httpStatus: 401 });
     expect(refused.model.connections).toHaveLength(1);
-    expect(refused.control.deeds).toEqual(['runFallback']);
+    expect(refused.control.deeds).toEqual(['runFallback http_401']);
   });
 
   it('closes the stream when even the fallback cannot be started: no dead air', async () => {
@@ -501,7 +501,7 @@ describe('the model session', () => {
     bench.session.die({ httpStatus: 401 });
     await bench.bridge.gone;
     expect(bench.socket.closedWith).toBe(1000);
-    expect(bench.control.deeds).toEqual(['runFallback', 'streamEnded close MODEL_LOST']);
+    expect(bench.control.deeds).toEqual(['runFallback http_401', 'streamEnded close MODEL_LOST']);
   });
 
   it('is asked again when a response fails, and given up after three', () => {
@@ -511,7 +511,7 @@ describe('the model session', () => {
       bench.session.event({ type: 'response.done', response: { id, status: 'failed' } });
     }
     expect(bench.session.all('response.create')).toHaveLength(3);
-    expect(bench.control.deeds).toEqual(['runFallback']);
+    expect(bench.control.deeds).toEqual(['runFallback responses_failed']);
   });
 
   it('survives events that make no sense', () => {

@@ -51,10 +51,10 @@ export class CallEnding {
   }
 
   /** There is no agent any more: the version's fallback takes the caller. */
-  async fallBack(): Promise<void> {
+  async fallBack(cause: string): Promise<void> {
     this.current = 'MODEL_LOST';
     try {
-      await this.parts.control.runFallback();
+      await this.parts.control.runFallback(cause);
       this.expectStop();
     } catch (error) {
       this.parts.log.error({ err: error }, 'the fallback could not be started; the stream is closed instead');

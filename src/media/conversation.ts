@@ -179,7 +179,7 @@ export class Conversation implements ModelListener {
 
   gaveUp(cause: string): void {
     this.parts.log.error({ cause }, 'no model session can be had; the fallback takes the caller');
-    if (!this.parts.ending.leaving) void this.parts.ending.fallBack();
+    if (!this.parts.ending.leaving) void this.parts.ending.fallBack(cause);
   }
 
   idle(): boolean {

@@ -45,8 +45,11 @@ export interface CallControl {
   hangUp(): Promise<void>;
   /** Redirect the caller to a number by TwiML `<Dial>`; the stream ends because of it. */
   transfer(target: string): Promise<void>;
-  /** Let the version's fallback run: the caller is redirected to its speech, transfer or callback. */
-  runFallback(): Promise<void>;
+  /**
+   * Let the version's fallback run: the caller is redirected to its speech, transfer or callback. `cause`: why there is no
+   * model any more, in a word of the engine (`http_404`, `timeout` …).
+   */
+  runFallback(cause: string): Promise<void>;
   /** Carries out an HTTP tool of the tenant; `timeoutMs` and size limits inside. Resolves to what the model is told. */
   runHttpTool(tool: HttpTool, args: unknown, signal: AbortSignal): Promise<{ ok: boolean; result: unknown }>;
   /** A task for people. A rule names its queue as the target of the action `callback`; null: the tenant's. */

@@ -8,6 +8,7 @@ import { loadCallSetting, ownNumber } from './call-setting.js';
 import type { CallbackDesk, DoNotCallList } from './caller-wishes.js';
 import type { CarrierAccounts } from './carrier-accounts.js';
 import type { ServiceContext } from './context.js';
+import type { DiagnosticSink } from './diagnostics.js';
 import type { Fallbacks } from './fallbacks.js';
 import type { HttpToolRunner } from './http-tool.js';
 import type { OwnerBeats } from './owner-beats.js';
@@ -23,6 +24,7 @@ export interface CallControlServices {
   tools: HttpToolRunner;
   desk: CallbackDesk;
   doNotCall: DoNotCallList;
+  diagnostics: DiagnosticSink;
   streamEnds: StreamEnds;
   beats: OwnerBeats;
 }
@@ -69,7 +71,18 @@ export class OwnedCall implements CallControl {
     }));
   }
 
-  async runFallback(): Promise<void> {
+  async runFallback(cause: string): Promise<void> {
+    const { tenantId, callId, model } = this.plan;
+    void this.services.diagnostics.raise({
+      tenantId,
+      code: 'model_lost',
+      severity: 'CRITICAL',
+      message: 'A caller was left without an agent, because no session of the speech model could be had.',
+      action:
+        'Look at the cause: http_404 is a model that the version names wrongly, http_401 the key, others pass by.',
+      detail: { callId, model, cause },
+      dedupeKey: `model_lost:${tenantId}:${cause}`,
+    });
     await this.leave('MODEL_LOST', async (call) => {
       const setting = await loadCallSetting(this.em(), call);
       return {

@@ -10,7 +10,6 @@ import { versionOfCall } from './call-setting.js';
 import { isTerminal } from './call-states.js';
 import { mayTalk } from './clearance.js';
 import type { ServiceContext } from './context.js';
-import type { DiagnosticSink } from './diagnostics.js';
 import { hasLiveStream, type Announce } from './session-end.js';
 import type { SessionLog } from './session-log.js';
 import { BatchingRecorder, sqlStateOf } from './session-recorder.js';
@@ -19,7 +18,6 @@ import { readStreamToken, type StreamTokenClaims } from './stream-token.js';
 export interface MediaSessionServices extends CallControlServices {
   sessionLog: SessionLog;
   progress: CallProgress;
-  diagnostics: DiagnosticSink;
   /** Who speaks: `openai`, or `simulator`, whose calls are no evidence for a launch gate. */
   modelProvider: string | null;
   /** Told whether session logs can be written, for readiness. */
@@ -34,6 +32,25 @@ export class StreamClaims implements MediaSessions {
   ) {}
 
   async claim(start: StreamStart): Promise<ClaimedSession> {
+    try {
+      return await this.claimProven(start);
+    } catch (error) {
+      // What is late or doubled happens in every network; who cannot prove what they are is somebody's business.
+      if (error instanceof AppError && error.code === 'UNAUTHENTICATED')
+        void this.services.diagnostics.raise({
+          tenantId: null,
+          code: 'stream_refused',
+          severity: 'WARNING',
+          message: 'A media stream was refused: its token was missing, wrong, expired or used.',
+          action:
+            'Compare STREAM_TOKEN_SECRET of all telephony processes, and see whether anybody but Twilio connects.',
+          detail: { callSid: start.callSid, reason: error.message },
+        });
+      throw error;
+    }
+  }
+
+  private async claimProven(start: StreamStart): Promise<ClaimedSession> {
     const { settings, clock, database, topics } = this.context;
     if (start.token === null) throw new AppError('UNAUTHENTICATED', 'The stream carries no token');
     const secrets = [settings.streamTokenSecret, settings.streamTokenSecretPrevious].filter((s) => s !== null);

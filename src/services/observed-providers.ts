@@ -1,4 +1,4 @@
-import { CarrierError, type Carrier } from '../ports/carrier.js';
+import { CarrierError, type Carrier, type CarrierAccount } from '../ports/carrier.js';
 import type { Clock } from '../ports/clock.js';
 import type {
   RealtimeClientEvent,
@@ -16,9 +16,17 @@ const ABOUT_THE_REQUEST = new Set([400, 403, 404]);
 /** Whoever lets go of a silent connection after this long has waited in vain. */
 const WAITED_IN_VAIN_MS = 4_000;
 
-/** The carrier as it is, with every outcome told. An answer of any kind below 500 proves that it answers. */
-export function observedCarrier(carrier: Carrier, monitor: ProviderMonitor, clock: Clock): Carrier {
-  const observe = async <T>(work: () => Promise<T>): Promise<T> => {
+/**
+ * The carrier as it is, with every outcome told. An answer of any kind below 500 proves that it answers; `refused` hears of
+ * accounts whose credentials it does not take.
+ */
+export function observedCarrier(
+  carrier: Carrier,
+  monitor: ProviderMonitor,
+  clock: Clock,
+  refused: (account: CarrierAccount) => void,
+): Carrier {
+  const observe = async <T>(account: CarrierAccount, work: () => Promise<T>): Promise<T> => {
     const start = clock.monotonicMs();
     try {
       const result = await work();
@@ -28,17 +36,18 @@ export function observedCarrier(carrier: Carrier, monitor: ProviderMonitor, cloc
       const status = error instanceof CarrierError ? error.status : null;
       if (status !== null && status < 500) monitor.succeeded(clock.monotonicMs() - start);
       else monitor.failed(status === null ? 'no_answer' : `http_${status}`);
+      if (status === 401) refused(account);
       throw error;
     }
   };
   return {
-    createCall: (...args) => observe(() => carrier.createCall(...args)),
-    fetchCall: (...args) => observe(() => carrier.fetchCall(...args)),
-    listCalls: (...args) => observe(() => carrier.listCalls(...args)),
-    updateCall: (...args) => observe(() => carrier.updateCall(...args)),
-    addParticipant: (...args) => observe(() => carrier.addParticipant(...args)),
-    fetchNumber: (...args) => observe(() => carrier.fetchNumber(...args)),
-    probe: (...args) => observe(() => carrier.probe(...args)),
+    createCall: (...args) => observe(args[0], () => carrier.createCall(...args)),
+    fetchCall: (...args) => observe(args[0], () => carrier.fetchCall(...args)),
+    listCalls: (...args) => observe(args[0], () => carrier.listCalls(...args)),
+    updateCall: (...args) => observe(args[0], () => carrier.updateCall(...args)),
+    addParticipant: (...args) => observe(args[0], () => carrier.addParticipant(...args)),
+    fetchNumber: (...args) => observe(args[0], () => carrier.fetchNumber(...args)),
+    probe: (...args) => observe(args[0], () => carrier.probe(...args)),
   };
 }
 

@@ -1,3 +1,4 @@
+import { TwilioCredential } from '../entities/index.js';
 import { AppError } from '../lib/errors.js';
 import type { Carrier, CarrierAccount } from '../ports/carrier.js';
 import type { Metrics } from '../ports/metrics.js';
@@ -84,7 +85,12 @@ export class ProviderHealth {
       TEXT_MODEL: this.monitor('TEXT_MODEL'),
     };
     const { carrier, realtime, textModel, defaultAccount: account } = ports;
-    const observed = observedCarrier(carrier, this.monitors.CARRIER_API, clock);
+    const observed = observedCarrier(
+      carrier,
+      this.monitors.CARRIER_API,
+      clock,
+      (refused) => void this.credentialsRefused(refused),
+    );
     const speech = realtime === null ? null : observedRealtimeModel(realtime, this.monitors.REALTIME_MODEL, clock);
     const text = textModel === null ? null : observedTextModel(textModel, this.monitors.TEXT_MODEL, clock);
     this.carrier = observed;
@@ -179,6 +185,23 @@ export class ProviderHealth {
       ...OUTAGES[component],
       detail: this.monitors[component].health() as unknown as Record<string, unknown>,
       dedupeKey: code,
+    });
+  }
+
+  /** Not the carrier's trouble but one account's: nothing else tells why its calls fail. */
+  private async credentialsRefused({ accountSid }: CarrierAccount): Promise<void> {
+    const owner = await this.context.database
+      .em({ all: true })
+      .findOne(TwilioCredential, { accountSid })
+      .catch(() => null);
+    await this.diagnostics.raise({
+      tenantId: owner?.tenantId ?? null,
+      code: 'carrier_credentials_refused',
+      severity: 'CRITICAL',
+      message: 'Twilio refused the credentials of an account: its calls can be neither placed nor changed.',
+      action: 'Set its current auth token: as Twilio credentials of the tenant, or as TWILIO_AUTH_TOKEN.',
+      detail: { accountSid },
+      dedupeKey: `carrier_credentials_refused:${accountSid}`,
     });
   }
 

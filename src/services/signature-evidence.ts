@@ -83,7 +83,7 @@ export class StoredSignatureEvidence implements SignatureEvidence {
       tenantId,
       code: 'invalid_signature',
       severity: this.failures.length >= REPEATED ? 'CRITICAL' : 'WARNING',
-      message: 'A request to a telephone webhook carried no valid signature and was refused.',
+      message: 'A request to a telephone webhook or media stream carried no valid signature and was refused.',
       action: 'Compare the auth token with the carrier console, and PUBLIC_URL with the URLs configured there.',
     });
   }

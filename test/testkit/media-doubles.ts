@@ -200,7 +200,7 @@ export class FakeControl implements CallControl {
 
   hangUp = () => this.act('hangUp');
   transfer = (target: string) => this.act('transfer', target);
-  runFallback = () => this.act('runFallback');
+  runFallback = (cause: string) => this.act('runFallback', cause);
   runHttpTool = (_tool: unknown, args: unknown) => this.tool(args);
   createCallback = ({ reason }: { reason: string }) => this.act('createCallback', reason);
   addToDoNotCall = (reason: string) => this.act('addToDoNotCall', reason);
