@@ -233,6 +233,17 @@ describe('the session log', () => {
     expect(told).toBe(1);
     expect(await stored(id)).toHaveLength(0);
   });
+
+  it('comes to an end when it was taken over with words in hand', async () => {
+    const { id } = await seedSession(test.database);
+    const recorder = new BatchingRecorder(context, log, id, 1);
+    recorder.append(dtmf('1'));
+    recorder.supersede();
+    // The batch interval passes with nothing to write any more.
+    await new Promise((resolve) => setTimeout(resolve, context.settings.timing.recorderBatchMs * 3));
+    await recorder.flush();
+    expect(await stored(id)).toHaveLength(0);
+  });
 });
 
 /** A bus that loses messages at random. */

@@ -44,7 +44,7 @@ export class BatchingRecorder implements SessionRecorder {
     this.queue.push(event);
     this.timer ??= setTimeout(() => {
       this.timer = null;
-      this.writing ??= this.write();
+      void this.write();
     }, this.context.settings.timing.recorderBatchMs);
   }
 
@@ -59,7 +59,7 @@ export class BatchingRecorder implements SessionRecorder {
   async flush(): Promise<void> {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
-    while (this.queue.length > 0 || this.writing !== null) await (this.writing ??= this.write());
+    while (this.queue.length > 0 || this.writing !== null) await this.write();
   }
 
   onSuperseded(listener: () => void): void {
@@ -74,7 +74,13 @@ export class BatchingRecorder implements SessionRecorder {
     for (const listener of this.supersededListeners) listener();
   }
 
-  private async write(): Promise<void> {
+  /** The one write that runs. It is forgotten in a turn of its own: one that has nothing to do ends before it is known. */
+  private write(): Promise<void> {
+    this.writing ??= this.writeAll().finally(() => (this.writing = null));
+    return this.writing;
+  }
+
+  private async writeAll(): Promise<void> {
     let backoff = 50;
     // So many events are written each by itself: one of them is refused for its data, and this finds out which.
     let suspects = 0;
@@ -102,7 +108,6 @@ export class BatchingRecorder implements SessionRecorder {
         backoff = Math.min(backoff * 2, MAX_BACKOFF_MS);
       }
     }
-    this.writing = null;
   }
 
   /** Never the error itself: it quotes what was said. */
