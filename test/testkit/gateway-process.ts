@@ -6,6 +6,8 @@ import { restAt, type RestClient, type TestGateway } from './gateway.js';
 /** A gateway as its own process of the operating system, of the same installation as the one in this process. */
 export interface GatewayProcess extends RestClient {
   origin: string;
+  /** The lines of its log, of every level. */
+  said: readonly string[];
   /** Its exit code; null when a signal ended it. */
   exited: Promise<number | null>;
   signal(signal: 'SIGTERM' | 'SIGKILL'): void;
@@ -29,7 +31,7 @@ export async function startGatewayProcess(
   if (beside.database.url === null) throw new Error('two processes need PostgreSQL');
   build();
   const child = spawn(process.execPath, ['--enable-source-maps', 'dist/main.js'], {
-    env: { ...beside.env, DATABASE_URL: beside.database.url, LOG_LEVEL: 'info', ...env },
+    env: { ...beside.env, DATABASE_URL: beside.database.url, LOG_LEVEL: 'trace', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit').then(([code]) => code as number | null);
@@ -42,5 +44,5 @@ export async function startGatewayProcess(
     });
     void exited.then((code) => reject(new Error(`the gateway left with ${code}:\n${said.join('\n')}`)));
   });
-  return { origin, exited, signal: (signal) => void child.kill(signal), ...restAt(origin) };
+  return { origin, said, exited, signal: (signal) => void child.kill(signal), ...restAt(origin) };
 }
