@@ -17,6 +17,7 @@ import { systemClock, type Clock } from './ports/clock.js';
 import { frameworkErrors, requestIds } from './rest-compat/http.js';
 import { requestMetrics } from './rest-compat/metrics.js';
 import { restDoor } from './rest-compat/rest-door.js';
+import { LoopbackCaller } from './simulators/synthetic/loopback-caller.js';
 import type { Readiness } from './rest-compat/health.js';
 import type { ServiceTiming } from './services/context.js';
 import { DeliveryQueue } from './services/delivery-queue.js';
@@ -28,6 +29,8 @@ export interface AppOverrides extends InfrastructureOverrides {
   timing?: Partial<ServiceTiming>;
   feedTiming?: FeedTiming;
   liveAudioTiming?: Partial<LiveAudioTiming>;
+  /** Synthetic calls run so many times faster than real ones. */
+  syntheticSpeed?: number;
 }
 
 /** One gateway process, composed and not yet listening. */
@@ -56,11 +59,23 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
   const infrastructure = await openInfrastructure(config, overrides);
   const port = config.port === 0 ? await freePort() : config.port;
   const publicUrl = config.publicUrl ?? `http://127.0.0.1:${port}`;
+  const listening = Promise.withResolvers<string>();
+  const syntheticCaller =
+    config.surfaces.has('telephony') && infrastructure.realtime !== null
+      ? new LoopbackCaller({
+          model: infrastructure.realtime,
+          publicUrl,
+          localOrigin: listening.promise,
+          log: infrastructure.log,
+          speed: overrides.syntheticSpeed,
+        })
+      : null;
   const state = { draining: false, recordersHealthy: true };
   const services = createServices(config, infrastructure, {
     publicUrl,
     clock: overrides.clock ?? systemClock,
     gate: { draining: () => state.draining, modelConfigured: () => infrastructure.realtime !== null },
+    syntheticCaller,
     timing: overrides.timing,
     feedTiming: overrides.feedTiming,
     onRecorderHealth: (healthy) => (state.recordersHealthy = healthy),
@@ -159,6 +174,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       await infrastructure.database.migrate();
       await services.calls.afterCall.work();
       await services.rolloutWatch.work();
+      await services.syntheticRunner.work();
       await services.calls.retention.work();
       await deliverer.work();
       if (config.surfaces.has('telephony')) await services.calls.dueDials.work();
@@ -172,10 +188,13 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       services.metricsRollup.start();
       services.providerHealth.start();
       started = true;
-      return http.listen({ port, host: config.host });
+      const origin = await http.listen({ port, host: config.host });
+      listening.resolve(reachedAt(config.host, port));
+      return origin;
     },
     stop: async (drainMs = 0) => {
       state.draining = true;
+      services.syntheticRunner.stop();
       const handedOver = (await media?.drain(drainMs)) ?? 0;
       // Their callers ask here where to go on, until the load balancer sends them elsewhere.
       if (drainMs > 0 && handedOver > 0) await delay(HAND_OVER_MS);
@@ -195,6 +214,12 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       await infrastructure.close();
     },
   };
+}
+
+/** Where this process reaches itself. */
+function reachedAt(host: string, port: number): string {
+  const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${port}`;
 }
 
 function twilioOptions(publicUrl: string, services: Services, { log }: Infrastructure) {

@@ -354,7 +354,7 @@ it('ends a synthetic call with its stream: nobody else will ever tell of it', as
   const { control } = await claim(callSid, token, 'synthetic');
   const before = world.carrier.updated.length;
   await control.hangUp();
-  await control.streamEnded({ by: 'close', ended: null });
+  await control.streamEnded({ by: 'close', ended: 'INTENT' });
   expect(await callOf(callSid)).toMatchObject({ status: 'COMPLETED' });
   expect(await sessionOf(callSid)).toMatchObject({ status: 'COMPLETED', endReason: 'INTENT', provider: 'simulator' });
   expect(world.carrier.updated).toHaveLength(before);

@@ -2,6 +2,7 @@ import type { Config } from '../config.js';
 import { SessionFeeds, type FeedTiming } from '../live/session-feed.js';
 import { newId } from '../lib/ids.js';
 import type { Clock } from '../ports/clock.js';
+import type { SyntheticCaller } from '../ports/synthetic-caller.js';
 import { TopicBus } from '../pubsub/topics.js';
 import { AccessRequests } from '../services/access-requests.js';
 import { SignedAdminSessions } from '../services/admin-sessions.js';
@@ -30,6 +31,9 @@ import { ProviderHealth } from '../services/provider-health.js';
 import { RuntimeConfigs } from '../services/runtime-configs.js';
 import { Scenarios } from '../services/scenarios.js';
 import { SessionsQuery } from '../services/sessions-query.js';
+import { SyntheticJudge } from '../services/synthetic-judge.js';
+import { SyntheticRunner } from '../services/synthetic-runner.js';
+import { SyntheticRuns } from '../services/synthetic-runs.js';
 import { TenantOutbox } from '../services/tenant-outbox.js';
 import { Tenants } from '../services/tenants.js';
 import { TestNumbers } from '../services/test-numbers.js';
@@ -67,6 +71,9 @@ export interface Services {
   sessionsQuery: SessionsQuery;
   evaluations: Evaluations;
   scenarios: Scenarios;
+  syntheticRuns: SyntheticRuns;
+  /** `work()` before the jobs are started; `stop()` with the process. */
+  syntheticRunner: SyntheticRunner;
   auditQuery: AuditQuery;
   diagnosticsQuery: DiagnosticsQuery;
   operationsMetrics: OperationsMetrics;
@@ -83,6 +90,8 @@ export interface ServiceOptions {
   publicUrl: string;
   clock: Clock;
   gate: Pick<CallGate, 'draining' | 'modelConfigured'>;
+  /** Null: this process plays no synthetic calls. */
+  syntheticCaller: SyntheticCaller | null;
   timing?: Partial<ServiceTiming>;
   feedTiming?: FeedTiming;
   onRecorderHealth: (healthy: boolean) => void;
@@ -121,6 +130,7 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     http: infrastructure.http,
     textModel,
     gate: providerHealth.gate(options.gate),
+    syntheticCaller: options.syntheticCaller,
     modelProvider: infrastructure.realtime?.provider ?? null,
     onRecorderHealth: options.onRecorderHealth,
   });
@@ -173,6 +183,18 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     sessionsQuery: new SessionsQuery(context),
     evaluations: new Evaluations(context),
     scenarios: new Scenarios(context),
+    syntheticRuns: new SyntheticRuns(context, {
+      unplayable: () =>
+        config.surfaces.has('telephony') && !options.gate.modelConfigured()
+          ? 'No speech model is configured; set OPENAI_API_KEY'
+          : null,
+      provider: infrastructure.realtime?.provider ?? null,
+    }),
+    syntheticRunner: new SyntheticRunner(context, {
+      caller: options.syntheticCaller,
+      judge: new SyntheticJudge(context, textModel),
+      progress: calls.progress,
+    }),
     auditQuery: new AuditQuery(context),
     diagnosticsQuery: new DiagnosticsQuery(context),
     operationsMetrics: new OperationsMetrics(context),

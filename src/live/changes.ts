@@ -4,6 +4,8 @@ import type { FeedIterator } from './feed-reader.js';
 /** Where the values of a last-value feed come from. */
 export interface ChangeSource<T, K extends Topic> {
   topic: K;
+  /** The topic's channel, where it has more than one. */
+  channel?: string;
   /** What a message is about, or null when this subscriber does not care. Messages of one key that wait together are one. */
   keyOf(message: Topics[K]): string | null;
   /** What is unfinished now. */
@@ -30,7 +32,7 @@ export function followChanges<T, K extends Topic>(topics: TopicBus, source: Chan
     stale = true;
     signal();
   });
-  const subscribed = topics.subscribe(source.topic, null, (message) => {
+  const subscribed = topics.subscribe(source.topic, source.channel ?? null, (message) => {
     const key = source.keyOf(message);
     if (key === null) return;
     changed.add(key);

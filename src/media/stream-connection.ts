@@ -1,4 +1,5 @@
 import { AppError } from '../lib/errors.js';
+import { noMediaMetrics } from '../ports/media-metrics.js';
 import type { MediaSessions } from '../ports/media-session.js';
 import type { BridgeRegistry } from './bridge-registry.js';
 import { CallBridge } from './call-bridge.js';
@@ -99,7 +100,9 @@ export class StreamConnection {
         streamSid: start.streamSid,
         accountSid: start.accountSid,
       });
-      const bridge = new CallBridge(claimed, this.socket, context);
+      // Test calls are no operations: nothing of them is counted.
+      const counted = claimed.plan.synthetic ? { ...context, metrics: noMediaMetrics } : context;
+      const bridge = new CallBridge(claimed, this.socket, counted);
       registry.add(bridge);
       this.bridge = bridge;
       this.state = 'bridged';

@@ -21,6 +21,7 @@ import type { ProviderHealth } from '../services/provider-health.js';
 import type { RuntimeConfigs } from '../services/runtime-configs.js';
 import type { Scenarios } from '../services/scenarios.js';
 import type { SessionsQuery } from '../services/sessions-query.js';
+import type { SyntheticRuns } from '../services/synthetic-runs.js';
 import type { Tenants } from '../services/tenants.js';
 import type { TestNumbers } from '../services/test-numbers.js';
 import type { TwilioCredentials } from '../services/twilio-credentials.js';
@@ -51,6 +52,7 @@ export interface GraphqlServices {
   sessionsQuery: SessionsQuery;
   evaluations: Evaluations;
   scenarios: Scenarios;
+  syntheticRuns: SyntheticRuns;
   auditQuery: AuditQuery;
   diagnosticsQuery: DiagnosticsQuery;
   operationsMetrics: OperationsMetrics;

@@ -4,6 +4,8 @@ import type {
   Agent,
   Evaluation,
   RolloutPolicy,
+  Scenario,
+  SyntheticCall,
   ToolCall,
   Turn,
   VoiceSession,
@@ -24,6 +26,9 @@ export interface Loaders {
   agentVersion: DataLoader<string, AgentVersion | null>;
   versionsOfAgent: DataLoader<string, AgentVersion[]>;
   rolloutPolicy: DataLoader<string, RolloutPolicy | null>;
+  scenario: DataLoader<string, Scenario | null>;
+  /** By run. */
+  syntheticCalls: DataLoader<string, SyntheticCall[]>;
 }
 
 /** `cache` false for subscriptions: each of their events must see the rows as they are then. */
@@ -85,6 +90,14 @@ export function createLoaders(services: GraphqlServices, viewer: () => Viewer, c
     rolloutPolicy: one(
       (who, ids) => rollouts.policiesOf(who, ids),
       (row) => row.agentId,
+    ),
+    scenario: one(
+      (who, ids) => services.scenarios.byIds(who, ids),
+      (row) => row.id,
+    ),
+    syntheticCalls: many(
+      (who, ids) => services.syntheticRuns.callsOf(who, ids),
+      (row) => row.runId,
     ),
   };
 }

@@ -18,6 +18,7 @@ import { SESSION_EVENT_CLASSES, type SessionEvent } from './session/session-even
 import { ActiveSessionsResolver, SessionEndedResolver, VoiceSessionResolver } from './session/session.resolver.js';
 import { ScenarioResolver } from './synthetic/scenario.resolver.js';
 import { SupervisorResolver } from './supervisor/supervisor.resolver.js';
+import { SyntheticCallResolver, SyntheticRunResolver } from './synthetic/synthetic-run.resolver.js';
 import { TenantResolver, TenantSettingsResolver } from './tenant/tenant.resolver.js';
 import { ViewerResolver } from './viewer/viewer.resolver.js';
 import { WebhookResolver } from './webhook/webhook.resolver.js';
@@ -44,6 +45,8 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   SupervisorResolver,
   EvaluationResolver,
   ScenarioResolver,
+  SyntheticRunResolver,
+  SyntheticCallResolver,
   OperationsResolver,
   MetricsResolver,
   WatchMetricsResolver,

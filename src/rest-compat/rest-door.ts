@@ -8,7 +8,7 @@ import { auditRoutes, operationRoutes, webhookRoutes } from './admin-operations.
 import { rolloutRoutes } from './admin-rollout.routes.js';
 import { adminSessionRoutes } from './admin-session.routes.js';
 import { credentialRoutes, runtimeConfigRoutes, tenantRoutes } from './admin-tenants.routes.js';
-import { scenarioRoutes } from './admin-synthetic.routes.js';
+import { scenarioRoutes, syntheticRunRoutes } from './admin-synthetic.routes.js';
 import { authentication } from './auth.js';
 import { callbackRoutes } from './callbacks.routes.js';
 import { callRoutes } from './calls.routes.js';
@@ -52,6 +52,7 @@ const ADMIN_ROUTES = [
   phoneRouteRoutes,
   scenarioRoutes,
   adminSupervisorRoutes,
+  syntheticRunRoutes,
   webhookRoutes,
   operationRoutes,
   auditRoutes,

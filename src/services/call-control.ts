@@ -121,8 +121,6 @@ export class OwnedCall implements CallControl {
   private async leave(reason: EndReason, update: (call: Call) => Promise<CarrierCallUpdate>): Promise<void> {
     const before = this.leaving;
     this.leaving = reason;
-    // There is no line behind a synthetic call.
-    if (this.plan.synthetic) return;
     try {
       const call = await this.call();
       const account = await this.services.accounts.forCall(this.em(), call);

@@ -1,5 +1,6 @@
 import type { Carrier } from '../ports/carrier.js';
 import type { OutboundHttp } from '../ports/outbound-http.js';
+import type { SyntheticCaller } from '../ports/synthetic-caller.js';
 import type { TextModel } from '../ports/text-model.js';
 import { AfterCall } from './after-call.js';
 import { CallCommands } from './call-commands.js';
@@ -33,6 +34,7 @@ import { SessionLog } from './session-log.js';
 import { StoredSignatureEvidence, type SignatureEvidence } from './signature-evidence.js';
 import { StreamEnds } from './stream-ends.js';
 import { Supervisor } from './supervisor.js';
+import { besideSynthetic } from './synthetic-lines.js';
 import { rolloutPicker, type VersionPicker } from './version-picker.js';
 
 /** What the composition root gives the services of a call; what is optional has a plain default. */
@@ -48,6 +50,8 @@ export interface CallPorts {
   diagnostics?: DiagnosticSink;
   callbackDesk?: CallbackDesk;
   doNotCall?: DoNotCallList;
+  /** Plays the calls that the gateway places to itself; null: this process plays none. */
+  syntheticCaller?: SyntheticCaller | null;
   /** Recorded with each session: `openai` or `simulator`. */
   modelProvider?: string | null;
   /** Told whether session logs can be written, for readiness. */
@@ -89,7 +93,8 @@ export interface CallServices {
 }
 
 export function createCallServices(context: ServiceContext, ports: CallPorts): CallServices {
-  const { carrier, gate } = ports;
+  const { gate } = ports;
+  const carrier = besideSynthetic(ports.carrier, ports.syntheticCaller ?? null);
   const picker = clearedOnly(ports.picker ?? rolloutPicker);
   const callbacks = new Callbacks(context);
   const doNotCallLists = new DoNotCall(context);

@@ -3,6 +3,7 @@ import { TwilioCredential } from '../entities/index.js';
 import { open } from '../lib/crypto.js';
 import type { CarrierAccount } from '../ports/carrier.js';
 import type { ServiceContext } from './context.js';
+import { SYNTHETIC_ACCOUNT_SID, syntheticAccount, syntheticTokens } from './synthetic-account.js';
 
 /** One token that may have signed a request of an account, and whose it is (null: the installation's default). */
 export interface AccountToken {
@@ -27,8 +28,9 @@ export class CarrierAccounts {
   /** The account of a call that exists: the one that dialled or received it. Null when its credentials are gone. */
   async forCall(
     em: EntityManager,
-    call: { tenantId: string; accountSid?: string | null },
+    call: { tenantId: string; accountSid?: string | null; synthetic: boolean },
   ): Promise<CarrierAccount | null> {
+    if (call.synthetic) return syntheticAccount(this.context.settings);
     if (call.accountSid == null) return this.forTenant(em, call.tenantId);
     const own = await em.findOne(
       TwilioCredential,
@@ -43,6 +45,8 @@ export class CarrierAccounts {
   /** Every token that is valid for signatures of this account now: tenants' own (also during a rotation), then the default. */
   async tokensOf(accountSid: string): Promise<AccountToken[]> {
     const { database, clock, settings } = this.context;
+    if (accountSid === SYNTHETIC_ACCOUNT_SID)
+      return syntheticTokens(settings).map((authToken) => ({ tenantId: null, authToken }));
     const rows = await database.em({ all: true }).find(TwilioCredential, {
       accountSid,
       $or: [{ retiresAt: null }, { retiresAt: { $gt: clock.now() } }],

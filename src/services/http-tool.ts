@@ -19,6 +19,8 @@ export interface ToolCaller {
   tenantId: string;
   callId: string;
   sessionId: string;
+  /** A test call: the tenant's system may answer without acting. */
+  synthetic: boolean;
 }
 
 /** Carries out the HTTP tools that tenants define. Never throws: whatever goes wrong is something to tell the model. */
@@ -55,6 +57,7 @@ export class HttpToolRunner {
       accept: 'application/json',
       'x-trunkline-call-id': caller.callId,
       'x-trunkline-session-id': caller.sessionId,
+      ...(caller.synthetic ? { 'x-trunkline-synthetic': 'true' } : {}),
     };
     if (tool.secretHeader !== null && stored?.secretSealed != null)
       headers[tool.secretHeader.toLowerCase()] = open(this.context.settings.encryptionKey, stored.secretSealed);

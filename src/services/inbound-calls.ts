@@ -14,18 +14,21 @@ import type { CallGate } from './call-gate.js';
 import { announceCall } from './call-progress.js';
 import { loadCallSetting } from './call-setting.js';
 import { isTerminal } from './call-states.js';
-import { speaksFor, type CarrierIdentity } from './carrier-identity.js';
+import { isSynthetic, speaksFor, type CarrierIdentity } from './carrier-identity.js';
 import type { ServiceContext } from './context.js';
 import type { DiagnosticSink } from './diagnostics.js';
 import { pinnedVersion } from './dial-plan.js';
 import type { Fallbacks } from './fallbacks.js';
 import { openSession } from './session-open.js';
 import { connectAnswer } from './stream-answer.js';
+import { receiveSynthetic } from './synthetic-reception.js';
 import { loadRuntimeConfig } from './telephony.js';
 import { partyOf, type VersionPicker } from './version-picker.js';
 
 /** The first webhook of a call that came in, parsed. */
 export interface IncomingCall {
+  /** Of a call that is known before it comes in: a synthetic one. */
+  callId?: string | null;
   callSid: string;
   /** E.164, or what the carrier sent: `anonymous`, `client:…`, `sip:…`. */
   from: string;
@@ -72,6 +75,7 @@ export class InboundCalls {
   /** Writes the call and its session, once per `callSid` however often the carrier asks, and says what to do with it. */
   async incoming(identity: CarrierIdentity, incoming: IncomingCall): Promise<CallAnswer> {
     const { database } = this.context;
+    if (isSynthetic(identity)) return receiveSynthetic(this.context, this.services.gate, { callId: null, ...incoming });
     const route = await database.em({ all: true }).findOne(PhoneRoute, { number: incoming.to, active: true });
     if (route === null || route.direction === 'OUTBOUND' || !speaksFor(identity, route.tenantId))
       return this.unknownNumber(identity, incoming);

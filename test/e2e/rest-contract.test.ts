@@ -225,7 +225,7 @@ describe('the admin API', () => {
     await admin('DELETE', `/phone-routes/${route.id}`);
   });
 
-  it('keeps scenarios, and names every field of one that is wrong', async () => {
+  it('keeps scenarios and their runs, and names every field of one that is wrong', async () => {
     const wrong = await admin('POST', '/scenarios', {
       agent_id: acme.agent.id,
       name: '',
@@ -271,11 +271,28 @@ describe('the admin API', () => {
     expect((await admin('GET', `/scenarios/${scenario.id}`)).body.name).toBe('Asks for an order');
     expect((await admin('GET', `/scenarios?agent_id=${acme.agent.id}`)).body.total).toBe(1);
     expect((await admin('GET', `/scenarios?agent_id=${globex.agent.id}`)).body.total).toBe(0);
-    await admin('DELETE', `/scenarios/${scenario.id}`);
-    expect((await admin('GET', `/scenarios/${scenario.id}`)).status).toBe(404);
+    const runs = `/agent-versions/${acme.version.id}/synthetic-runs`;
+    expect((await admin('POST', runs, { count: 0 })).body.details.map((d: any) => d.path)).toEqual(['count']);
+    expect((await admin('POST', runs)).status).toBe(422);
+    expect((await admin('POST', runs, { scenario_ids: [newId()] })).status).toBe(404);
+    const { body: run } = await admin('POST', runs, { count: 2, concurrency: 1, scenario_ids: [scenario.id] });
+    expect((await admin('POST', `/synthetic-runs/${run.id}/cancel`)).body).toMatchObject({ status: 'canceled' });
+    expect((await admin('GET', `/synthetic-runs/${run.id}`)).body).toMatchObject({
+      count: 2,
+      calls: [{ scenario_name: scenario.name, intent: 'order_status' }, { status: 'canceled' }],
+    });
+    expect((await admin('GET', `/synthetic-runs?agent_version_id=${acme.version.id}`)).body.total).toBe(1);
+    expect((await admin('GET', '/synthetic-runs?tenant_id=globex')).body.total).toBe(0);
+
+    expect((await admin('DELETE', `/scenarios/${scenario.id}`)).status).toBe(409);
+    const spare = { agent_id: acme.agent.id, name: 'Never run', intent: 'x', persona: 'Ann' };
+    const { body: unused } = await admin('POST', '/scenarios', spare);
+    await admin('DELETE', `/scenarios/${unused.id}`);
+    expect((await admin('GET', `/scenarios/${unused.id}`)).status).toBe(404);
     const { body: trail } = await admin('GET', `/audit-log?tenant_id=acme&action=scenario.`);
     expect(trail.data.map((entry: any) => entry.action)).toEqual([
       'scenario.removed',
+      'scenario.created',
       'scenario.updated',
       'scenario.created',
     ]);

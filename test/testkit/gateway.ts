@@ -82,6 +82,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
     log: silentLogger,
     database: database.database,
     simulation: none,
+    syntheticSpeed: speed,
     ...options.overrides,
     // Tests with faults mean their own request, not the health that it tells of; what is about health says so.
     timing: {

@@ -96,6 +96,7 @@ export class PgBossJobs implements Jobs {
       heartbeatSeconds: HEARTBEAT_SECONDS,
       deleteAfterSeconds: 3_600,
     });
+    if (policy.concurrency === 0) return;
     const workerId = await this.boss.work<object>(
       queue,
       {

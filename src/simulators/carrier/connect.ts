@@ -42,7 +42,7 @@ async function runStream(call: SimulatedCall, noun: XmlElement): Promise<StreamE
     return 'refused';
   }
   const stream = new MediaStream({
-    url,
+    url: carrier.options.connectTo(url),
     signature: signatureOf(carrier.tokenOf(accountSid), url, {}),
     accountSid,
     callSid: call.sid,

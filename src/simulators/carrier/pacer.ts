@@ -1,7 +1,7 @@
 import { FRAME_MS } from '../../lib/mulaw.js';
 
 /** A lag longer than this is not caught up: Twilio drops what it could not send, too. */
-const MAX_CATCH_UP = 50;
+export const MAX_CATCH_UP = 50;
 
 /** Ticks every 20 ms of media for all streams, on a monotonic schedule: a late timer is caught up, never added to. */
 export class Pacer {
@@ -9,8 +9,11 @@ export class Pacer {
   private timer: NodeJS.Timeout | null = null;
   private nextAt = 0;
 
-  /** `speed` 2 plays twice as fast as a real line. */
-  constructor(private readonly speed: number) {}
+  /** `speed` 2 plays twice as fast as a real line. `maxCatchUp`: ticks that a late timer makes up for. */
+  constructor(
+    private readonly speed: number,
+    private readonly maxCatchUp = MAX_CATCH_UP,
+  ) {}
 
   /** Calls `listener` every 20 ms of media, with the number of ticks that were skipped since the last. */
   add(listener: (missed: number) => void): () => void {
@@ -35,7 +38,7 @@ export class Pacer {
     const now = performance.now();
     const interval = FRAME_MS / this.speed;
     let due = Math.floor((now - this.nextAt) / interval) + 1;
-    const missed = Math.max(0, due - MAX_CATCH_UP);
+    const missed = Math.max(0, due - this.maxCatchUp);
     due -= missed;
     this.nextAt += (missed + due) * interval;
     for (let i = 0; i < due; i++) for (const listener of this.listeners) listener(i === 0 ? missed : 0);

@@ -6,7 +6,7 @@ import type { Handset } from './caller.js';
 import { seededChance } from './chance.js';
 import { Conference } from './conference.js';
 import { noCarrierFaults, type CarrierFaults } from './faults.js';
-import { Pacer } from './pacer.js';
+import { MAX_CATCH_UP, Pacer } from './pacer.js';
 import { serveRest } from './rest.js';
 import { signatureOf } from './signing.js';
 import { VERBS } from './verbs.js';
@@ -16,6 +16,8 @@ export interface CarrierSimulatorOptions {
   port?: number;
   /** Media and pauses run so many times faster than a real line. */
   speed?: number;
+  /** Ticks of 20 ms that a late machine makes up for; what is more is lost, as on a real line. */
+  maxCatchUp?: number;
   sayMsPerCharacter?: number;
   /** How long a `<Dial>` lasts that nobody in particular answers. */
   bridgedMs?: number;
@@ -26,6 +28,8 @@ export interface CarrierSimulatorOptions {
   strict?: boolean;
   /** What faults hit is decided by this. */
   seed?: number;
+  /** Where a URL is really reached; signatures are over the URL itself. */
+  connectTo?: (url: string) => string;
 }
 
 /** A number of an account, and where its calls go. */
@@ -61,12 +65,14 @@ const SCATTER_MS = 200;
 const DEFAULTS: Required<CarrierSimulatorOptions> = {
   port: 0,
   speed: 1,
+  maxCatchUp: MAX_CATCH_UP,
   sayMsPerCharacter: 40,
   bridgedMs: 300,
   ringMs: 50,
   callsPerSecond: Infinity,
   strict: false,
   seed: 1,
+  connectTo: (url) => url,
 };
 
 /** Twilio, pretended: its REST API on a port of the loopback address, signed webhooks and media streams to the gateway. */
@@ -95,7 +101,7 @@ export class CarrierSimulator {
     this.options = { ...DEFAULTS, ...options };
     this.chance = seededChance(this.options.seed);
     this.webhooks = new WebhookClient(this.options.strict);
-    this.pacer = new Pacer(this.options.speed);
+    this.pacer = new Pacer(this.options.speed, this.options.maxCatchUp);
     this.http = createServer((request, response) => void serveRest(this, request, response));
   }
 
@@ -247,7 +253,7 @@ export class CarrierSimulator {
     fields: Record<string, string>,
     idempotencyToken: string,
   ): Promise<WebhookAnswer> {
-    return this.webhooks.post(url.replace(/#.*$/, ''), new URLSearchParams(fields).toString(), {
+    return this.webhooks.post(this.options.connectTo(url.replace(/#.*$/, '')), new URLSearchParams(fields).toString(), {
       'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
       'x-twilio-signature': signatureOf(this.tokenOf(accountSid), url, fields),
       'i-twilio-idempotency-token': idempotencyToken,

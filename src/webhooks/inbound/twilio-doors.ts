@@ -54,7 +54,7 @@ const DEPRECATED_SINCE = '@1767225600';
 /** Every door, under its name in `/api/v1`. */
 const DOORS: Record<string, Door> = {
   'incoming-call': ({ inbound }, { identity, form, known }) =>
-    inbound.incoming(identity, { callSid: known.callSid, from: field(form, 'From'), to: field(form, 'To') }),
+    inbound.incoming(identity, { ...known, from: field(form, 'From'), to: field(form, 'To') }),
   'answer-call': ({ continuations }, { identity, known }) => continuations.answered(identity, known),
   'resume-call': ({ continuations }, { identity, known }) => continuations.resumed(identity, known),
   'transfer-status': ({ continuations }, { identity, known, form }) =>

@@ -1,6 +1,6 @@
 import type { WebhookSignatures } from '../../ports/webhook-signature.js';
 import type { AccountToken, CarrierAccounts } from '../../services/carrier-accounts.js';
-import type { CarrierIdentity } from '../../services/carrier-identity.js';
+import { isSynthetic, type CarrierIdentity } from '../../services/carrier-identity.js';
 import type { SignatureEvidence } from '../../services/signature-evidence.js';
 import { field, type TwilioForm } from './twilio-form.js';
 
@@ -37,11 +37,8 @@ export class TwilioVerifier {
       valid,
     });
     if (!valid) return null;
-    return {
-      accountSid,
-      tenantIds: new Set(tenantsOf(holding)),
-      isDefault: holding.some((token) => token.tenantId === null),
-    };
+    const identity = { accountSid, tenantIds: new Set(tenantsOf(holding)), isDefault: false };
+    return { ...identity, isDefault: !isSynthetic(identity) && holding.some((token) => token.tenantId === null) };
   }
 }
 
