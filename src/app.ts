@@ -199,6 +199,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       // Their callers ask here where to go on, until the load balancer sends them elsewhere.
       if (drainMs > 0 && handedOver > 0) await delay(HAND_OVER_MS);
       services.calls.commands.stop();
+      services.calls.legs.stop();
       services.calls.liveAudio.stop();
       await liveAudio.close();
       await services.calls.reconciler.stop();
@@ -223,7 +224,7 @@ function reachedAt(host: string, port: number): string {
 }
 
 function twilioOptions(publicUrl: string, services: Services, { log }: Infrastructure) {
-  const { accounts, signatureEvidence, inbound, continuations, statusCallbacks, diagnostics } = services.calls;
+  const { accounts, signatureEvidence, inbound, continuations, statusCallbacks, legs, diagnostics } = services.calls;
   return {
     publicUrl,
     accounts,
@@ -232,6 +233,7 @@ function twilioOptions(publicUrl: string, services: Services, { log }: Infrastru
     inbound,
     continuations,
     statusCallbacks,
+    legs,
     diagnostics,
     log,
   };

@@ -5,7 +5,8 @@ import { MemoryBus } from '../src/pubsub/memory.js';
 import { ScriptedCaller, type Step } from '../src/simulators/carrier/caller.js';
 import type { SimulatedCall } from '../src/simulators/carrier/call.js';
 import { ADMIN_KEY, seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
-import { graphql, must } from './testkit/graphql.js';
+import { follow, graphql, must, socketClient } from './testkit/graphql.js';
+import { sessionEventsSubscription } from './testkit/operations.js';
 import { until } from './testkit/until.js';
 
 /** `owner` holds the calls; `other` shares database and bus with it, and nothing else. */
@@ -182,6 +183,103 @@ describe('a supervisor at any process', () => {
     expect(ended).toMatchObject({ status: 200, body: { seq: null } });
     await ringing.ended;
     await until(() => em().findOne(Call, { callSid: ringing.sid, endedAt: { $ne: null } }), 'the end of the call');
+  });
+});
+
+describe('a warm transfer', () => {
+  const PERSON = '+15555550710';
+  const legTo = (number: string) => owner.carrier.calls.findLast((call) => call.options.to === number)!;
+  const transcribed = (person: ScriptedCaller) => owner.model.library.transcribe(Buffer.concat(person.heard));
+
+  it('tells the person first what it is about, then brings the caller; whisper and transfer are logged in order', async () => {
+    const t = await talk([say('order-status'), { pause: 60_000 }]);
+    await until(async () => (await turns(t)).length >= 3, 'the answer');
+    const person = new ScriptedCaller([
+      { pause: 1_500 },
+      say('confirm-appointment'),
+      { pause: 2_000 },
+      { hangUp: true },
+    ]);
+    owner.carrier.behaviours.set(PERSON, { handset: () => person });
+    await post(other, t, 'whisper', { text: 'Be kind' });
+    const { transferCall } = await must(
+      other,
+      `mutation ($id: ID!, $to: PhoneNumber!) { transferCall(callId: $id, to: $to, warm: true) { status escalated } }`,
+      { id: t.row.id, to: PERSON },
+      acme.key,
+    );
+    expect(transferCall).toEqual({ status: 'IN_PROGRESS', escalated: true });
+    await t.over;
+    const leg = legTo(PERSON);
+    expect(leg.options).toMatchObject({ from: acme.number, direction: 'outbound-api' });
+    expect(leg.said.join(' ')).toContain('Hi, I would like to know where my order is.');
+    expect([leg.badAnswers, leg.warnings, t.call.badAnswers, t.call.warnings]).toEqual([[], [], [], []]);
+    expect(transcribed(t.caller)).toContain(owner.model.library.text('confirm-appointment'));
+    const [room] = owner.carrier.conferences.slice(-1);
+    expect(room).toMatchObject({ status: 'completed', endingCallSid: leg.sid });
+    const session = await until(() => em().findOne(VoiceSession, { id: t.session.id, status: 'COMPLETED' }), 'the end');
+    expect(session).toMatchObject({ endReason: 'TRANSFERRED', escalated: true });
+    const { client } = socketClient(other, { authorization: `Bearer ${acme.key}` });
+    const seen: string[] = [];
+    for await (const { sessionEvents } of follow(client, sessionEventsSubscription, { sessionId: t.session.id }))
+      seen.push(sessionEvents.__typename);
+    await client.dispose();
+    expect(seen.filter((type) => /Supervisor|Escalated|Ended/.test(type))).toEqual([
+      'SupervisorActed',
+      'SupervisorActed',
+      'SessionEscalated',
+      'SessionEnded',
+    ]);
+    expect(await acts(t)).toEqual(['WHISPER', 'TRANSFER']);
+    const sent = await em().execute(
+      `select payload from tenant_event where event = 'voice.call.escalated' and payload->'data'->>'call_sid' = ?`,
+      [t.call.sid],
+    );
+    expect(sent).toMatchObject([{ payload: { data: { target: PERSON, initiated_by: 'supervisor' } } }]);
+  });
+
+  it.each(['no-answer', 'busy'] as const)(
+    'to somebody who does not come (%s) leaves the caller with the agent',
+    async (answers) => {
+      const t = await talk();
+      owner.carrier.behaviours.set(PERSON, { answers });
+      expect((await post(other, t, 'transfer', { to: PERSON, warm: true })).status).toBe(200);
+      await until(async () => (await acts(t)).includes('HAND_BACK'), 'the way back');
+      expect(await acts(t)).toEqual(['TRANSFER', 'HAND_BACK']);
+      expect(t.call.over).toBe(false);
+      await until(() => heardByModel().includes('did not come'), 'the model to hear of it');
+      const { body } = await owner.admin('GET', '/diagnostics?tenant_id=acme');
+      expect(body.data.some(({ code }: { code: string }) => code === 'transfer_failed')).toBe(true);
+      await post(owner, t, 'end');
+      await t.over;
+    },
+  );
+
+  it('stops ringing when the caller has hung up', async () => {
+    const t = await talk();
+    owner.carrier.behaviours.set(PERSON, { ringMs: 600_000 });
+    await post(other, t, 'transfer', { to: PERSON, warm: true });
+    await until(() => legTo(PERSON)?.status === 'ringing', 'the ringing');
+    t.call.hangUp();
+    await t.over;
+    await legTo(PERSON).ended;
+    expect(legTo(PERSON).status).not.toBe('in-progress');
+  });
+
+  it('is refused by the carrier in the same words as any dial', async () => {
+    const t = await talk();
+    owner.carrier.faults.createCall = 400;
+    try {
+      expect(await post(other, t, 'transfer', { to: PERSON, warm: true })).toMatchObject({
+        status: 422,
+        body: { code: 'CARRIER_REJECTED' },
+      });
+    } finally {
+      owner.carrier.faults.createCall = null;
+    }
+    expect(await acts(t)).toEqual([]);
+    await post(owner, t, 'end');
+    await t.over;
   });
 });
 

@@ -39,10 +39,19 @@ export class CallEnding {
   }
 
   /** Sends the caller to a number. When that is refused the call goes on as before, and the rejection is the caller's. */
-  async transfer(target: string): Promise<void> {
+  transfer(target: string): Promise<void> {
+    return this.sendOn(() => this.parts.control.transfer(target));
+  }
+
+  /** The same, into the room in which somebody waits. */
+  joinPerson(commandId: string): Promise<void> {
+    return this.sendOn(() => this.parts.control.joinPerson(commandId));
+  }
+
+  private async sendOn(redirect: () => Promise<void>): Promise<void> {
     this.current = 'TRANSFERRED';
     try {
-      await this.parts.control.transfer(target);
+      await redirect();
     } catch (error) {
       this.current = null;
       throw error;

@@ -10,6 +10,13 @@ export const CARRY_ON =
 export const TIME_IS_UP =
   'The call has reached its maximum duration. Say so politely in one sentence, and say goodbye to the caller.';
 
+export const PERSON_IS_CALLED =
+  'A colleague is being called and will take over this call in a moment. Tell the caller so in one short sentence, and ' +
+  'stay with them until then.';
+
+export const NOBODY_CAME =
+  'The colleague who was called did not come. Apologise, go on with the caller yourself, and offer a callback.';
+
 /** For a line that must be said word for word. */
 export function sayExactly(text: string): string {
   return `Say exactly: "${text}"`;

@@ -1,22 +1,58 @@
+import { newId } from '../lib/ids.js';
 import { AppError, invalid } from '../lib/errors.js';
-import { acknowledgementId, type SupervisorCommand } from '../ports/live-calls.js';
+import { acknowledgementId, type CommandAction, type SupervisorCommand } from '../ports/live-calls.js';
 import type { SupervisorAction } from '../ports/session-events.js';
 import type { Conversation } from './conversation.js';
 import type { CallParts } from './engine-context.js';
+import { NOBODY_CAME, PERSON_IS_CALLED } from './instructions.js';
 
-type Deed = (parts: CallParts, talk: Conversation, command: SupervisorCommand) => void | Promise<void>;
+interface Deed {
+  run(parts: CallParts, talk: Conversation, command: SupervisorCommand): void | Promise<void>;
+  /** How the log names it; null: it writes its entry itself. */
+  as: SupervisorAction | null;
+}
 
-const DEEDS: Record<SupervisorAction, Deed> = {
-  SAY: (_parts, talk, command) => talk.say(needed(command, 'text')),
-  WHISPER: (_parts, talk, command) => talk.tell(needed(command, 'text'), false),
-  MUTE: (_parts, talk) => talk.mute(),
-  TAKE_OVER: (_parts, talk) => talk.mute(),
-  UNMUTE: (_parts, talk) => talk.unmute(),
-  HAND_BACK: (_parts, talk) => talk.unmute(),
-  TRANSFER: (parts, _talk, command) => transfer(parts, command, needed(command, 'target')),
-  ESCALATE: (parts, _talk, command) => transfer(parts, command, command.target ?? parts.plan.transferTarget),
-  END: (parts) => parts.ending.hangUp('INTENT'),
+/** What each command does to the call. */
+const DEEDS: Record<CommandAction, Deed> = {
+  SAY: { as: 'SAY', run: (_parts, talk, command) => talk.say(needed(command, 'text')) },
+  WHISPER: { as: 'WHISPER', run: (_parts, talk, command) => talk.tell(needed(command, 'text'), false) },
+  MUTE: { as: 'MUTE', run: (_parts, talk) => talk.mute() },
+  UNMUTE: { as: 'UNMUTE', run: (_parts, talk) => talk.unmute() },
+  TAKE_OVER: { as: 'TAKE_OVER', run: (_parts, talk) => talk.mute() },
+  HAND_BACK: { as: 'HAND_BACK', run: (_parts, talk) => talk.unmute() },
+  TRANSFER: { as: 'TRANSFER', run: (parts, _talk, command) => transfer(parts, command, needed(command, 'target')) },
+  ESCALATE: {
+    as: 'ESCALATE',
+    run: (parts, _talk, command) => transfer(parts, command, command.target ?? parts.plan.transferTarget),
+  },
+  END: { as: 'END', run: (parts) => parts.ending.hangUp('INTENT') },
+
+  WARM_TRANSFER: {
+    as: 'TRANSFER',
+    run: async (parts, talk, command) => {
+      await parts.control.bringPerson({ commandId: idOf(command), target: needed(command, 'target') });
+      talk.tell(PERSON_IS_CALLED, true);
+    },
+  },
+  CONNECT: {
+    as: null,
+    run: async ({ ending, journal }, _talk, command) => {
+      const target = needed(command, 'target');
+      await ending.joinPerson(needed(command, 'text'));
+      const escalation = { reason: TAKEN, trigger: null, action: 'TRANSFER' as const, target };
+      journal.append(
+        'SessionEscalated',
+        { escalation: { ...escalation, initiatedBy: 'SUPERVISOR' } },
+        acknowledgementId(idOf(command)),
+      );
+    },
+  },
+  // The caller is with the agent again, in the log as well.
+  TRANSFER_FAILED: { as: 'HAND_BACK', run: (_parts, talk) => talk.tell(NOBODY_CAME, true) },
+  PHONE_LEFT: { as: 'HAND_BACK', run: (_parts, talk) => talk.unmute() },
 };
+
+const TAKEN = 'A supervisor took the call.';
 
 /** Carries out what a supervisor wants, then says so in the session log: the entry is the acknowledgement. */
 export async function superviseCall(
@@ -26,17 +62,21 @@ export async function superviseCall(
   command: SupervisorCommand,
 ): Promise<void> {
   if (!isLive() || parts.ending.leaving) throw new AppError('CALL_NOT_ACTIVE', 'The call is ending');
-  await DEEDS[command.action](parts, talk, command);
-  const { action, by, text, target, commandId } = command;
-  const acted = { action, by, text, target, commandId };
-  if (commandId === null) parts.journal.append('SupervisorActed', acted);
-  else parts.journal.append('SupervisorActed', acted, acknowledgementId(commandId));
+  const { run, as: action } = DEEDS[command.action];
+  await run(parts, talk, command);
+  if (action === null) return;
+  const { by, text, target, commandId } = command;
+  parts.journal.append(
+    'SupervisorActed',
+    { action, by, text, target, commandId },
+    commandId === null ? newId() : acknowledgementId(commandId),
+  );
 }
 
 /** A supervisor does not wait for the agent to finish its sentence. */
 async function transfer(parts: CallParts, command: SupervisorCommand, target: string | null): Promise<void> {
   const escalation = {
-    reason: command.text ?? 'A supervisor took the call.',
+    reason: command.text ?? TAKEN,
     trigger: null,
     action: target === null ? ('RECORD' as const) : ('TRANSFER' as const),
     target,
@@ -50,4 +90,10 @@ function needed(command: SupervisorCommand, field: 'text' | 'target'): string {
   const value = command[field]?.trim();
   if (!value) throw invalid({ path: field, message: `is needed for ${command.action}` });
   return value;
+}
+
+/** Whoever is brought in is known by the command that asked for them. */
+function idOf({ commandId }: SupervisorCommand): string {
+  if (commandId === null) throw invalid({ path: 'commandId', message: 'is needed to bring somebody in' });
+  return commandId;
 }

@@ -1,6 +1,15 @@
 import type { SupervisorAction } from './session-events.js';
 
-/** `SupervisorActed` of a command has this as its event id: the acknowledgement is found by it, and stored once. */
+/**
+ * What the process that owns a call can be asked: a supervisor's acts, and news of the people whom they brought in.
+ *
+ * - WARM_TRANSFER: `target` is dialled while the agent stays with the caller.
+ * - CONNECT: that person has heard what it is about and waits; the caller goes to them. `text`: the id of the transfer.
+ * - TRANSFER_FAILED, PHONE_LEFT: they did not come, or left. `target`: the id of the transfer or takeover, `text`: why.
+ */
+export type CommandAction = SupervisorAction | 'WARM_TRANSFER' | 'CONNECT' | 'TRANSFER_FAILED' | 'PHONE_LEFT';
+
+/** The entry in the log of a command has this as its event id: the acknowledgement is found by it, and stored once. */
 export const acknowledgementId = (commandId: string): string => `command:${commandId}`;
 
 /** The calls whose audio passes through this process. The media engine implements it; supervision uses it. */
@@ -16,12 +25,14 @@ export interface LiveCall {
   readonly callId: string;
   readonly sessionId: string;
   /**
-   * Carries out a supervisor's act and appends `SupervisorActed` (with `commandId`: the acknowledgement).
+   * Carries out a command and appends its entry to the log (with `commandId`: the acknowledgement), `SupervisorActed` for
+   * a supervisor's act.
    *
    * - SAY: the agent's voice says `text` to the caller, after what it is saying now.
    * - WHISPER: the model reads `text` as an instruction; the caller hears nothing.
-   * - MUTE, TAKE_OVER: the agent falls silent at once and stays silent; the caller is still transcribed.
-   * - UNMUTE, HAND_BACK: the agent may speak again.
+   * - MUTE: the agent falls silent at once and stays silent; the caller is still transcribed.
+   * - TAKE_OVER: the same without a `target`; a phone is dialled, and the agent falls silent when it joins.
+   * - UNMUTE, HAND_BACK: the agent may speak again; a phone that took over is let go.
    * - TRANSFER: the caller is sent to `target`. ESCALATE: the same, `target` null means the plan's own; without any it
    *   is recorded only.
    * - END: hangs up.
@@ -35,7 +46,7 @@ export interface LiveCall {
 }
 
 export interface SupervisorCommand {
-  action: SupervisorAction;
+  action: CommandAction;
   /** Who acts, as the log shows it. */
   by: string;
   text: string | null;

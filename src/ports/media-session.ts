@@ -50,6 +50,12 @@ export interface CallControl {
    * model any more, in a word of the engine (`http_404`, `timeout` …).
    */
   runFallback(cause: string): Promise<void>;
+  /** Dials somebody for a supervisor; resolves when the carrier took it. What becomes of it comes back as a command. */
+  bringPerson(person: { commandId: string; target: string }): Promise<void>;
+  /** The caller goes into the room in which that person waits; the stream ends because of it. */
+  joinPerson(commandId: string): Promise<void>;
+  /** That person is needed no more: ringing stops, a phone in the call is hung up. */
+  dismissPerson(commandId: string): Promise<void>;
   /** Carries out an HTTP tool of the tenant; `timeoutMs` and size limits inside. Resolves to what the model is told. */
   runHttpTool(tool: HttpTool, args: unknown, signal: AbortSignal): Promise<{ ok: boolean; result: unknown }>;
   /** A task for people. A rule names its queue as the target of the action `callback`; null: the tenant's. */

@@ -36,7 +36,8 @@ const ACTS: Record<string, AnyAct> = {
   }),
   transfer: act({
     summary: 'Send the caller to another number',
-    body: { to: Text(64, phone) },
+    description: 'Warm: the person is called first and told what it is about, while the agent stays with the caller.',
+    body: { to: Text(64, phone), warm: Maybe(Type.Boolean()) },
     run: (supervisor, ...asked) => supervisor.transferCall(...asked),
   }),
   escalate: act({

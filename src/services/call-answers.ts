@@ -1,10 +1,12 @@
 import type { CallFallback, OutsideDestination } from '../entities/index.js';
-import { connectStream, dial, hangup, pause, redirect, response, say } from './twiml.js';
+import { conference, connectStream, dial, hangup, pause, redirect, response, say } from './twiml.js';
 
 /** What Twilio is told to do with a call. A door turns it into TwiML with {@link twimlOf}. */
 export type CallAnswer =
   | { kind: 'connect'; streamUrl: string; streamStatusUrl: string; token: string; resumeUrl: string }
   | { kind: 'fallback'; fallback: SpokenFallback }
+  /** For a person who is brought in: what it is about, then the room in which the caller joins them. */
+  | { kind: 'brief'; words: string; language: string | null; room: string; statusUrl: string }
   /** Somebody else answers better in a moment: this process is leaving. */
   | { kind: 'ask-again'; url: string; afterSeconds: number }
   | { kind: 'hang-up' };
@@ -16,6 +18,9 @@ export interface SpokenFallback {
   /** Null: the call ends after the message. */
   transfer: { to: string; callerId: string | null; statusUrl: string } | null;
 }
+
+/** The label of whoever was brought in, in the callbacks of a conference. */
+export const PERSON = 'person';
 
 /** Said when nobody configured anything else; also from a process with nothing working. */
 export const LAST_RESORT_MESSAGE = 'We are sorry, we cannot take your call right now. Please try again later.';
@@ -47,6 +52,12 @@ export function twimlOf(answer: CallAnswer): string {
       );
     case 'fallback':
       return fallbackTwiml(answer.fallback);
+    case 'brief':
+      return response(
+        say(answer.words, answer.language),
+        conference(answer.room, { label: PERSON, statusCallback: answer.statusUrl }),
+        hangup(),
+      );
     case 'ask-again':
       return response(pause(answer.afterSeconds), redirect(answer.url));
     case 'hang-up':

@@ -2,8 +2,8 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { CallCommand, SessionEvent } from '../entities/index.js';
 import { AppError, ERROR_CATALOGUE, type ErrorCode, type FieldIssue } from '../lib/errors.js';
 import type { Unsubscribe } from '../ports/bus.js';
-import { acknowledgementId, type LiveCalls } from '../ports/live-calls.js';
-import type { StoredSessionEvent, SupervisorAction } from '../ports/session-events.js';
+import { acknowledgementId, type CommandAction, type LiveCalls } from '../ports/live-calls.js';
+import type { StoredSessionEvent } from '../ports/session-events.js';
 import type { ServiceContext } from './context.js';
 
 /** What is asked of the process that owns a call. */
@@ -12,7 +12,7 @@ export interface CommandOrder {
   id: string;
   tenantId: string;
   sessionId: string;
-  action: SupervisorAction;
+  action: CommandAction;
   text: string | null;
   target: string | null;
   /** Who asks, as the log shows it. */
@@ -49,7 +49,10 @@ export class CallCommands {
    * not again when the order is repeated. Throws what the owner answered, COMMAND_NOT_ACKNOWLEDGED when it does not, or
    * IDEMPOTENCY_CONFLICT when the id belongs to another order.
    */
-  async send(order: CommandOrder, record: (em: EntityManager) => void | Promise<void>): Promise<StoredSessionEvent> {
+  async send(
+    order: CommandOrder,
+    record: (em: EntityManager) => void | Promise<void> = () => {},
+  ): Promise<StoredSessionEvent> {
     const em = this.context.database.em({ tenantId: order.tenantId });
     await em.transactional(async (tem) => {
       if (await this.insert(tem, order)) return record(tem);
@@ -182,7 +185,7 @@ export class CallCommands {
 }
 
 interface Taken {
-  action: SupervisorAction;
+  action: CommandAction;
   text: string | null;
   target: string | null;
   by: string;
@@ -194,7 +197,8 @@ function sameOrder(known: CallCommand, order: CommandOrder): boolean {
   return (
     known.sessionId === order.sessionId &&
     known.action === order.action &&
-    (known.text ?? null) === order.text &&
+    // A warm transfer's text becomes what the person is told.
+    (order.action === 'WARM_TRANSFER' || (known.text ?? null) === order.text) &&
     (known.target ?? null) === order.target
   );
 }

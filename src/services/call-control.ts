@@ -12,10 +12,11 @@ import type { DiagnosticSink } from './diagnostics.js';
 import type { Fallbacks } from './fallbacks.js';
 import type { HttpToolRunner } from './http-tool.js';
 import type { OwnerBeats } from './owner-beats.js';
+import { roomOf, type PersonLegs } from './person-legs.js';
 import type { BatchingRecorder } from './session-recorder.js';
 import type { StreamEnds } from './stream-ends.js';
 import { callbackUrl } from './telephony-urls.js';
-import { dial, hangup, response } from './twiml.js';
+import { conference, dial, hangup, response } from './twiml.js';
 
 export interface CallControlServices {
   carrier: Carrier;
@@ -27,6 +28,7 @@ export interface CallControlServices {
   diagnostics: DiagnosticSink;
   streamEnds: StreamEnds;
   beats: OwnerBeats;
+  legs: PersonLegs;
 }
 
 /** Twilio's code for a call that is not in a state to be changed, and for one it does not know. */
@@ -69,6 +71,24 @@ export class OwnedCall implements CallControl {
         hangup(),
       ),
     }));
+  }
+
+  async bringPerson({ commandId, target }: { commandId: string; target: string }): Promise<void> {
+    if (this.plan.synthetic) throw new AppError('UNPROCESSABLE', 'Nobody can be brought into a synthetic call');
+    await this.services.legs.dial(await this.call(), this.plan.sessionId, commandId, target);
+  }
+
+  async joinPerson(commandId: string): Promise<void> {
+    await this.leave('TRANSFERRED', async (call) => ({
+      twiml: response(
+        conference(roomOf(commandId), { action: callbackUrl(this.context.settings, 'transfer-status', call.id) }),
+        hangup(),
+      ),
+    }));
+  }
+
+  dismissPerson(commandId: string): Promise<void> {
+    return this.services.legs.dismiss(commandId);
   }
 
   async runFallback(cause: string): Promise<void> {

@@ -26,6 +26,8 @@ import { LiveAudio } from './live-audio.js';
 import { MakeCall } from './make-call.js';
 import { StreamClaims } from './media-sessions.js';
 import { OwnerBeats } from './owner-beats.js';
+import { Briefings } from './person-briefing.js';
+import { PersonLegs } from './person-legs.js';
 import { Reconciler } from './reconcile.js';
 import { Retention } from './retention.js';
 import { ScheduledCalls } from './scheduled-calls.js';
@@ -82,6 +84,8 @@ export interface CallServices {
   /** `serve()` and `stop()` with the process, where calls live. */
   commands: CallCommands;
   supervisor: Supervisor;
+  /** `stop()` with the process. */
+  legs: PersonLegs;
   /** Likewise. */
   liveAudio: LiveAudio;
   /** `work()` registers its queues; before the jobs are started. */
@@ -119,6 +123,8 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
     checks: ports.dialChecks ?? [doNotCallLists, new CallingHours()],
     gate,
   });
+  const briefings = new Briefings(context, ports.textModel);
+  const legs = new PersonLegs(context, { carrier, accounts, commands, briefings, diagnostics });
   return {
     callbacks,
     doNotCall: doNotCallLists,
@@ -133,6 +139,7 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
     fallbacks,
     streamEnds,
     commands,
+    legs,
     liveAudio: new LiveAudio(context),
     supervisor: new Supervisor(context, { commands, carrier, accounts, lookup, sessionLog }),
     makeCall,
@@ -147,6 +154,7 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
       tools,
       desk,
       doNotCall,
+      legs,
       streamEnds,
       beats: new OwnerBeats(context),
       sessionLog,

@@ -3,8 +3,8 @@ import { AppError, notFound } from '../lib/errors.js';
 import { isUuid, newId } from '../lib/ids.js';
 import { Check } from '../lib/validation.js';
 import { CarrierError, type Carrier } from '../ports/carrier.js';
-import { acknowledgementId } from '../ports/live-calls.js';
-import type { StoredSessionEvent, SupervisorAction } from '../ports/session-events.js';
+import { acknowledgementId, type CommandAction } from '../ports/live-calls.js';
+import type { StoredSessionEvent } from '../ports/session-events.js';
 import { audit } from './audit-log.js';
 import type { CallCommands } from './call-commands.js';
 import { refusedByCarrier } from './call-control.js';
@@ -38,19 +38,22 @@ export interface SupervisorServices {
 
 /** What an act needs besides the call, checked. */
 interface Wanted {
-  action: SupervisorAction;
+  action: Act;
   text?: string | null;
   target?: string | null;
 }
+
+type Act = Exclude<CommandAction, 'CONNECT' | 'TRANSFER_FAILED' | 'PHONE_LEFT'>;
 
 const MAX_SAID = 1_000;
 const MAX_WHISPERED = 2_000;
 const MAX_REASON = 500;
 
 /** The word of the audit log for each act. */
-const AUDITED: Record<SupervisorAction, string> = {
+const AUDITED: Record<Act, string> = {
   END: 'call.ended',
   TRANSFER: 'call.transferred',
+  WARM_TRANSFER: 'call.transferred_warm',
   ESCALATE: 'call.escalated',
   SAY: 'call.said',
   WHISPER: 'call.whispered',
@@ -75,9 +78,19 @@ export class Supervisor {
     return this.act(viewer, ref, input, () => ({ action: 'END' }));
   }
 
-  /** Sends the caller to a number at once. */
-  transferCall(viewer: Viewer, ref: string, input: ActInput & { to: string }): Promise<Supervised> {
-    return this.act(viewer, ref, input, (check) => ({ action: 'TRANSFER', target: check.phone('to', input.to) }));
+  /**
+   * Sends the caller to a number at once. `warm`: that person is called first and told what it is about, while the agent
+   * stays with the caller; the caller follows when they have heard it.
+   */
+  transferCall(
+    viewer: Viewer,
+    ref: string,
+    input: ActInput & { to: string; warm?: boolean | null },
+  ): Promise<Supervised> {
+    return this.act(viewer, ref, input, (check) => ({
+      action: input.warm === true ? 'WARM_TRANSFER' : 'TRANSFER',
+      target: check.phone('to', input.to),
+    }));
   }
 
   /** The same, for a reason; without a target to the call's own transfer number, and without one it is recorded only. */
@@ -157,7 +170,7 @@ export class Supervisor {
     return call;
   }
 
-  private refuseWhatIsOver(call: Call, session: VoiceSession | null, action: SupervisorAction): void {
+  private refuseWhatIsOver(call: Call, session: VoiceSession | null, action: Act): void {
     if (isTerminal(call.status)) throw new AppError('CALL_NOT_ACTIVE', 'The call is over');
     if (action === 'END') return;
     if (session === null) throw new AppError('CALL_NOT_ACTIVE', 'The call has not been answered yet');

@@ -57,14 +57,31 @@ export function dial(call: { to: string; callerId: string | null; action?: strin
   );
 }
 
-/** Puts the caller into a named conference: how a person joins a call. */
-export function conference(room: string, options: { action?: string; endOnExit?: boolean } = {}): Verb {
+export interface ConferenceOptions {
+  /** Asked when they have left it. */
+  action?: string;
+  /** The participant's name in the callbacks. */
+  label?: string;
+  /** Told when somebody joins. The first participant's is the conference's. */
+  statusCallback?: string;
+}
+
+/** Puts somebody into a named conference, which ends with them: how a person joins a call. */
+export function conference(room: string, { action, label, statusCallback }: ConferenceOptions = {}): Verb {
   return tag(
     'Dial',
-    { action: options.action, method: options.action === undefined ? undefined : 'POST' },
+    { action, method: action === undefined ? undefined : 'POST' },
     tag(
       'Conference',
-      { startConferenceOnEnter: 'true', endConferenceOnExit: options.endOnExit ? 'true' : 'false', beep: 'false' },
+      {
+        startConferenceOnEnter: 'true',
+        endConferenceOnExit: 'true',
+        beep: 'false',
+        participantLabel: label,
+        statusCallback,
+        statusCallbackEvent: statusCallback === undefined ? undefined : 'join',
+        statusCallbackMethod: statusCallback === undefined ? undefined : 'POST',
+      },
       text(room),
     ),
   );

@@ -201,6 +201,10 @@ export class FakeControl implements CallControl {
   hangUp = () => this.act('hangUp');
   transfer = (target: string) => this.act('transfer', target);
   runFallback = (cause: string) => this.act('runFallback', cause);
+  bringPerson = ({ commandId, target }: { commandId: string; target: string }) =>
+    this.act('bringPerson', `${target} ${commandId}`);
+  joinPerson = (commandId: string) => this.act('joinPerson', commandId);
+  dismissPerson = (commandId: string) => this.act('dismissPerson', commandId);
   runHttpTool = (_tool: unknown, args: unknown) => this.tool(args);
   createCallback = ({ reason }: { reason: string }) => this.act('createCallback', reason);
   addToDoNotCall = (reason: string) => this.act('addToDoNotCall', reason);

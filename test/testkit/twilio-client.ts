@@ -64,6 +64,7 @@ export async function openDoors(world: CallWorld, { patienceMs, listen }: DoorSe
     inbound: services.inbound,
     continuations: services.continuations,
     statusCallbacks: services.statusCallbacks,
+    legs: services.legs,
     diagnostics: services.diagnostics,
     log: context.log,
     patienceMs,

@@ -26,10 +26,16 @@ export class SupervisorResolver {
   transferCall(
     @Arg('callId', () => ID) callId: string,
     @Arg('to', () => PhoneNumber) to: string,
+    @Arg('warm', () => Boolean, {
+      defaultValue: false,
+      nullable: true,
+      description: 'The person is called first and told what it is about, while the agent stays with the caller.',
+    })
+    warm: boolean | null,
     @CommandId() commandId: string | null,
     @Ctx() { viewer, services }: GraphqlContext,
   ): Promise<Call> {
-    return callOf(services.calls.supervisor.transferCall(viewer, callId, { to, commandId }));
+    return callOf(services.calls.supervisor.transferCall(viewer, callId, { to, warm, commandId }));
   }
 
   @Mutation(() => CallType, {

@@ -1,6 +1,7 @@
 import type { Handset } from './caller.js';
 import type { MediaStream } from './media-stream.js';
 import type { CarrierSimulator } from './server.js';
+import { schemaWarnings } from './twiml-schema.js';
 import { rfc2822, sid } from './wire.js';
 import { parseXml, type XmlElement } from './xml.js';
 
@@ -67,6 +68,8 @@ export class SimulatedCall {
   readonly ended: Promise<void>;
   /** TwiML documents run, oldest first. */
   readonly documents: string[] = [];
+  /** What Twilio's debugger would warn about in them. */
+  readonly warnings: string[] = [];
   /** Texts of `<Say>`. */
   readonly said: string[] = [];
   /** Numbers that were dialled by `<Dial>`. */
@@ -283,6 +286,7 @@ export class SimulatedCall {
   private verbsOf(document: string): XmlElement[] {
     const root = parseXml(document);
     if (root.name !== 'Response') throw new Error(`TwiML begins with <Response>, not <${root.name}>`);
+    this.warnings.push(...schemaWarnings(root));
     const unknown = root.children.find((verb) => !this.carrier.verbs.has(verb.name));
     if (unknown !== undefined) throw new Error(`unknown verb <${unknown.name}>`);
     return root.children;

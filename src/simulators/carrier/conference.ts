@@ -126,7 +126,10 @@ export class Conference {
       this.tell('participant-leave', participant, { ReasonParticipantLeft: 'conference_ended' });
       if (reason === 'conference-ended-via-api') participant.call.hangUp();
     }
-    this.tell('conference-end', null, { ReasonConferenceEnded: reason });
+    this.tell('conference-end', null, {
+      ReasonConferenceEnded: reason,
+      ...(callSid === null ? {} : { CallSidEndingConference: callSid }),
+    });
   }
 
   /** True when they were in the room. */

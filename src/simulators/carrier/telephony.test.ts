@@ -127,6 +127,22 @@ describe('a dialled number', () => {
   });
 });
 
+it('warns of attributes and words that TwiML does not have', async () => {
+  gateway.answers.set(
+    '/voice',
+    '<Response><Say voize="x">Hi</Say><Dial timeout="1"><Conference beep="maybe" statusCallbackEvent="join arrive">x</Conference></Dial></Response>',
+  );
+  const { call, over } = calling();
+  await until(() => carrier.conferences.at(-1)?.participants.length === 1, 'the participant');
+  call.hangUp();
+  await over;
+  expect(call.warnings).toEqual([
+    '12200 <Say> has no attribute voize',
+    '12200 beep of <Conference> is not maybe',
+    '12200 statusCallbackEvent of <Conference> is not arrive',
+  ]);
+});
+
 describe('a conference', () => {
   const room = (attributes = '') =>
     gateway.answers.set(
@@ -169,7 +185,11 @@ describe('a conference', () => {
       'conference-end',
     ]);
     expect(told[1]).toMatchObject({ ParticipantLabel: 'human', CallSid: leg.sid, FriendlyName: 'room & board' });
-    expect(told.at(-1)).toMatchObject({ ReasonConferenceEnded: 'last-participant-left' });
+    expect(told.at(-1)).toMatchObject({
+      ReasonConferenceEnded: 'last-participant-left',
+      CallSidEndingConference: call.sid,
+    });
+    expect(call.warnings).toEqual([]);
     expect(gateway.at('/after')).toMatchObject([{ DialCallStatus: 'answered' }]);
     await until(() => gateway.at('/leg').length === 1, 'the callback of the participant’s call');
     expect(await client.conferences(conference().sid).fetch()).toMatchObject({

@@ -8,6 +8,7 @@ import type { CarrierAccounts } from '../../services/carrier-accounts.js';
 import type { CarrierIdentity } from '../../services/carrier-identity.js';
 import type { DiagnosticSink } from '../../services/diagnostics.js';
 import type { InboundCalls } from '../../services/inbound-calls.js';
+import type { PersonLegs } from '../../services/person-legs.js';
 import type { SignatureEvidence } from '../../services/signature-evidence.js';
 import { TWIML_TYPE } from '../../services/twiml.js';
 import { count, field, parseTwilioForm, time, type TwilioForm } from './twilio-form.js';
@@ -21,6 +22,7 @@ export interface TwilioDoorOptions {
   inbound: InboundCalls;
   continuations: CallContinuations;
   statusCallbacks: CallStatusCallbacks;
+  legs: PersonLegs;
   diagnostics: DiagnosticSink;
   log: Logger;
   /** A request was refused; a rate limiter counts it against its address. Signed requests are exempt. */
@@ -41,6 +43,8 @@ interface Visit {
   identity: CarrierIdentity;
   form: TwilioForm;
   known: KnownCall;
+  /** From the webhook's URL: whose phone it is about. */
+  commandId: string | null;
 }
 /** Null: there is nothing to answer but a receipt. */
 type Door = (options: TwilioDoorOptions, visit: Visit) => Promise<CallAnswer | null>;
@@ -75,6 +79,18 @@ const DOORS: Record<string, Door> = {
       event: field(form, 'StreamEvent'),
       error: field(form, 'StreamError') || null,
       code: field(form, 'StreamErrorCode', 64) || null,
+    });
+    return null;
+  },
+  'join-call': ({ legs }, { identity, known, commandId }) => legs.answered(identity, known, commandId),
+  'leg-status': async ({ legs }, { identity, known, commandId, form }) => {
+    await legs.legStatus(identity, known, commandId, field(form, 'CallStatus'));
+    return null;
+  },
+  'conference-status': async ({ legs }, { identity, known, commandId, form }) => {
+    await legs.conferenceStatus(identity, known, commandId, {
+      event: field(form, 'StatusCallbackEvent'),
+      label: field(form, 'ParticipantLabel'),
     });
     return null;
   },
@@ -149,9 +165,10 @@ async function visit(
     form,
   });
   if (identity === null) return 'refused';
-  const { call_id: callId } = request.query as { call_id?: unknown };
-  const known = { callId: typeof callId === 'string' ? callId : null, callSid: field(form, 'CallSid', 64) };
-  return door(options, { identity, form, known });
+  const query = request.query as Record<string, unknown>;
+  const text = (name: string) => (typeof query[name] === 'string' ? query[name] : null);
+  const known = { callId: text('call_id'), callSid: field(form, 'CallSid', 64) };
+  return door(options, { identity, form, known, commandId: text('command_id') });
 }
 
 function twiml(reply: FastifyReply, answer: CallAnswer): FastifyReply {

@@ -1,0 +1,233 @@
+import { Call, CallCommand, SessionEvent, VoiceSession } from '../entities/index.js';
+import { AppError } from '../lib/errors.js';
+import { derivedId, isUuid } from '../lib/ids.js';
+import { CarrierError, type Carrier, type CarrierAccount } from '../ports/carrier.js';
+import type { CommandAction } from '../ports/live-calls.js';
+import type { SessionEventPayloads } from '../ports/session-events.js';
+import { PERSON, type CallAnswer } from './call-answers.js';
+import type { CallCommands } from './call-commands.js';
+import type { KnownCall } from './call-continuations.js';
+import { ownNumber } from './call-setting.js';
+import { isTerminal, statusOf } from './call-states.js';
+import type { CarrierAccounts } from './carrier-accounts.js';
+import { mayReport, type CarrierIdentity } from './carrier-identity.js';
+import type { ServiceContext } from './context.js';
+import type { DiagnosticSink } from './diagnostics.js';
+import type { Briefings } from './person-briefing.js';
+import { callbackUrl, legUrl } from './telephony-urls.js';
+
+export interface PersonLegServices {
+  carrier: Carrier;
+  accounts: CarrierAccounts;
+  commands: CallCommands;
+  briefings: Briefings;
+  diagnostics: DiagnosticSink;
+}
+
+/** A phone that this process had dialled. */
+interface Leg {
+  sid: string;
+  callId: string;
+  sessionId: string;
+  account: CarrierAccount;
+}
+
+/** A webhook about a leg, found and allowed. */
+interface Visit {
+  call: Call;
+  session: VoiceSession;
+  command: CallCommand;
+}
+
+const RING_SECONDS = 30;
+/** How often the legs of this process are compared with their calls. */
+const WATCH_MS = 2_000;
+/** The owner may be busy with the carrier, or the call is just moving to another one. */
+const CONNECT_TRIES = 3;
+const SYSTEM = 'system:telephone';
+
+/** The room in which a person and the caller meet. */
+export const roomOf = (commandId: string): string => `trunkline-${commandId}`;
+
+/**
+ * The phones of people whom supervisors bring into calls. Each is a call of its own, known by the command that asked for
+ * it, so that any process can answer its webhooks; news for the owner of the caller's call travel as commands.
+ */
+export class PersonLegs {
+  private readonly legs = new Map<string, Leg>();
+  private watch: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly context: ServiceContext,
+    private readonly services: PersonLegServices,
+  ) {}
+
+  /** Nobody is watched any more. */
+  stop(): void {
+    if (this.watch !== null) clearInterval(this.watch);
+    this.watch = null;
+  }
+
+  /** Dials, once. Throws UNPROCESSABLE, CARRIER_REJECTED, CARRIER_UNAVAILABLE. */
+  async dial(call: Call, sessionId: string, commandId: string, target: string): Promise<void> {
+    const { carrier, accounts, briefings } = this.services;
+    const { settings, database } = this.context;
+    const from = ownNumber(call);
+    const account = await accounts.forCall(database.em({ tenantId: call.tenantId }), call);
+    if (account === null) throw new AppError('CARRIER_UNAVAILABLE', 'The credentials of this call are gone');
+    if (from === null) throw new AppError('UNPROCESSABLE', 'This call has no number of its own to dial from');
+    void briefings.prepare(commandId, sessionId);
+    const at = { callId: call.id, commandId };
+    try {
+      const { sid } = await carrier.createCall(account, {
+        to: target,
+        from,
+        url: legUrl(settings, 'join-call', at),
+        fallbackUrl: callbackUrl(settings, 'fallback-call', call.id),
+        statusCallback: legUrl(settings, 'leg-status', at),
+        timeoutSeconds: RING_SECONDS,
+      });
+      this.legs.set(commandId, { sid, callId: call.id, sessionId, account });
+      this.watch ??= setInterval(() => void this.compare(), WATCH_MS).unref();
+    } catch (error) {
+      throw error instanceof CarrierError ? refusedDial(error) : error;
+    }
+  }
+
+  /** Nobody needs this person any more. A phone that this process did not dial is refused at its next webhook. */
+  async dismiss(commandId: string): Promise<void> {
+    const leg = this.legs.get(commandId);
+    if (leg === undefined) return;
+    this.legs.delete(commandId);
+    await this.hangUp(leg.account, leg.sid);
+  }
+
+  /** The person answered: they hear what it is about and wait for the caller, unless it is too late. */
+  async answered(identity: CarrierIdentity, known: KnownCall, commandId: string | null): Promise<CallAnswer> {
+    const visit = await this.visit(identity, known, commandId);
+    if (visit === null || !(await this.isWanted(visit))) return { kind: 'hang-up' };
+    const { call, session, command } = visit;
+    return {
+      kind: 'brief',
+      words: await this.services.briefings.words(command, call, session),
+      language: null,
+      room: roomOf(command.id),
+      statusUrl: legUrl(this.context.settings, 'conference-status', { callId: call.id, commandId: command.id }),
+    };
+  }
+
+  /** The person's own call is over: when they are still needed, the agent goes on without them. */
+  async legStatus(identity: CarrierIdentity, known: KnownCall, commandId: string | null, word: string): Promise<void> {
+    const status = statusOf(word);
+    if (status === null || !isTerminal(status)) return;
+    const visit = await this.visit(identity, known, commandId);
+    if (visit === null || !(await this.isWanted(visit))) return;
+    const { call, command } = visit;
+    await this.services.diagnostics.raise({
+      tenantId: call.tenantId,
+      code: 'transfer_failed',
+      severity: 'WARNING',
+      message: 'A person was called into a conversation and did not come; the agent stays with the caller.',
+      action: 'Check the number that was called and who answers it.',
+      detail: { callId: call.id, dialStatus: word },
+    });
+    await this.tellOwner(visit, { action: 'TRANSFER_FAILED', by: SYSTEM, text: word, target: command.id });
+  }
+
+  /** The person has heard what it is about and waits in the room: now the caller joins them. */
+  async conferenceStatus(
+    identity: CarrierIdentity,
+    known: KnownCall,
+    commandId: string | null,
+    { event, label }: { event: string; label: string },
+  ): Promise<void> {
+    if (event !== 'participant-join' || label !== PERSON) return;
+    const visit = await this.visit(identity, known, commandId);
+    if (visit === null) return;
+    const { call, command } = visit;
+    const connect = { action: 'CONNECT', by: command.by, text: command.id, target: command.target ?? null } as const;
+    for (let attempt = 1; attempt <= CONNECT_TRIES; attempt++) if (await this.tellOwner(visit, connect)) return;
+    const account = await this.services.accounts.forCall(this.em(call), call);
+    if (account !== null) await this.hangUp(account, known.callSid);
+  }
+
+  /** True when it stands in the log. */
+  private async tellOwner(
+    { call, session, command }: Visit,
+    news: { action: CommandAction; by: string; text: string | null; target: string | null },
+  ): Promise<boolean> {
+    try {
+      const id = derivedId(command.id, news.action);
+      await this.services.commands.send({ id, tenantId: call.tenantId, sessionId: session.id, ...news });
+      return true;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.context.log.warn({ err: error, callId: call.id, action: news.action }, 'the owner of a call took no news');
+      return false;
+    }
+  }
+
+  /** Null: no webhook of ours, or of another account's call. */
+  private async visit(identity: CarrierIdentity, known: KnownCall, commandId: string | null): Promise<Visit | null> {
+    if (known.callId === null || commandId === null || !isUuid(known.callId) || !isUuid(commandId)) return null;
+    const em = this.context.database.em({ all: true });
+    const call = await em.findOne(Call, { id: known.callId });
+    if (call === null || !mayReport(identity, call)) return null;
+    const session = await em.findOne(VoiceSession, { callId: call.id });
+    const command = session && (await em.findOne(CallCommand, { id: commandId, sessionId: session.id }));
+    return session === null || command === null ? null : { call, session, command };
+  }
+
+  /** The call waits for this person: nobody has given up on them, and the conversation goes on. */
+  private async isWanted({ session, command }: Visit): Promise<boolean> {
+    if (session.status !== 'ACTIVE' || command.state !== 'DONE') return false;
+    const acts = await this.context.database
+      .em({ all: true })
+      .find(SessionEvent, { sessionId: session.id, type: 'SupervisorActed' }, { orderBy: { seq: 'asc' } });
+    const payloads = acts.map((event) => event.payload as unknown as SessionEventPayloads['SupervisorActed']);
+    const begun = payloads.findIndex((act) => act.commandId === command.id);
+    // The act is written down some milliseconds after the phone was dialled, which may be quicker.
+    return begun === -1 || !payloads.slice(begun).some((act) => act.action === 'HAND_BACK');
+  }
+
+  /** Phones whose call is gone are hung up: nobody waits for a caller who left. */
+  private async compare(): Promise<void> {
+    for (const [commandId, leg] of this.legs)
+      try {
+        const em = this.context.database.em({ all: true });
+        const call = await em.findOneOrFail(Call, { id: leg.callId });
+        const session = await em.findOneOrFail(VoiceSession, { id: leg.sessionId });
+        const handedOver = session.endReason === 'TRANSFERRED';
+        if (isTerminal(call.status) || (session.status !== 'ACTIVE' && !handedOver)) await this.dismiss(commandId);
+      } catch (error) {
+        this.context.log.warn({ err: error, callId: leg.callId }, 'a phone could not be compared with its call');
+      }
+    if (this.legs.size === 0) this.stop();
+  }
+
+  private async hangUp(account: CarrierAccount, sid: string): Promise<void> {
+    try {
+      await this.services.carrier.updateCall(account, sid, { status: 'completed' });
+    } catch (error) {
+      // One that is over already is what was wanted.
+      if (!(error instanceof CarrierError) || error.failure !== 'rejected')
+        this.context.log.warn({ err: error }, 'a phone could not be hung up');
+    }
+  }
+
+  private em(call: Call) {
+    return this.context.database.em({ tenantId: call.tenantId });
+  }
+}
+
+function refusedDial(error: CarrierError): AppError {
+  return error.failure === 'rejected'
+    ? new AppError('CARRIER_REJECTED', `The carrier refused to call this person: ${error.message}`, {
+        extra: { carrier_code: error.code ?? error.status },
+        cause: error,
+      })
+    : new AppError('CARRIER_UNAVAILABLE', 'The carrier did not say that it calls this person', {
+        retryAfterSeconds: 2,
+        cause: error,
+      });
+}
