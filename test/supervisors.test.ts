@@ -350,6 +350,26 @@ describe('a command', () => {
     await t.over;
   });
 
+  it('calls nobody who must not be called', async () => {
+    const t = await talk();
+    const number = '+15555550799';
+    const dnc = await owner.call('POST', '/api/v1/dnc', {
+      key: acme.key,
+      body: { number, reason: 'left the company' },
+    });
+    expect(dnc.status).toBe(200);
+    for (const [act, body] of [
+      ['transfer', { to: number }],
+      ['transfer', { to: number, warm: true }],
+      ['escalate', { reason: 'x', target: number }],
+      ['take-over', { to: number }],
+    ] as const)
+      expect(await post(other, t, act, body)).toMatchObject({ status: 422, body: { code: 'DO_NOT_CALL' } });
+    expect(await acts(t)).toEqual([]);
+    await post(owner, t, 'end');
+    await t.over;
+  });
+
   it('needs the scope, its own tenant, and sense', async () => {
     const t = await talk();
     const { body } = await owner.admin('POST', '/tenants/acme/api-keys', {

@@ -141,7 +141,7 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
     commands,
     legs,
     liveAudio: new LiveAudio(context),
-    supervisor: new Supervisor(context, { commands, carrier, accounts, lookup, sessionLog }),
+    supervisor: new Supervisor(context, { commands, carrier, accounts, lookup, sessionLog, doNotCall: doNotCallLists }),
     makeCall,
     inbound: new InboundCalls(context, { picker, fallbacks, diagnostics, gate }),
     continuations: new CallContinuations(context, { progress, sessionEnd, fallbacks, diagnostics, gate }),

@@ -9,11 +9,19 @@ import { customerNumber } from './call-setting.js';
 import type { DoNotCallList } from './caller-wishes.js';
 import { Checks } from './checks.js';
 import type { ServiceContext } from './context.js';
-import type { DialCheck, DialPlan } from './dial-plan.js';
+import type { DialCheck } from './dial-plan.js';
 import { listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
 import { existingTenant } from './tenants.js';
 import { actorOf, emFor, requireAdmin, requireScope, type Viewer } from './viewer.js';
 import { inTransaction, snapshot } from './writes.js';
+
+/** Somebody who is about to be called. */
+export interface CalledNumber {
+  tenant: { id: string };
+  /** E.164. */
+  to: string;
+  at: Date;
+}
 
 /** Which list: a tenant's own, or the installation's, which binds every tenant and is kept by admins. */
 export interface ListChoice {
@@ -61,7 +69,7 @@ export class DoNotCall implements DialCheck, DoNotCallList {
    * Throws DO_NOT_CALL. Takes both lists' locks for the rest of the transaction, shared with other dials: whoever adds a
    * number waits until the dials that did not see it are written, and no later one can miss it.
    */
-  async check(em: EntityManager, { tenant, to, at }: DialPlan): Promise<void> {
+  async check(em: EntityManager, { tenant, to, at }: CalledNumber): Promise<void> {
     for (const list of [null, tenant.id])
       await em.execute('select pg_advisory_xact_lock_shared(hashtextextended(?, 7204))', [lockOf(list)]);
     const [found] = await em.execute<{ tenant_id: string | null }[]>(

@@ -12,6 +12,7 @@ import type { CallLookup } from './call-lookup.js';
 import { isTerminal } from './call-states.js';
 import type { CarrierAccounts } from './carrier-accounts.js';
 import type { ServiceContext } from './context.js';
+import type { DoNotCall } from './do-not-call.js';
 import { hasLiveStream } from './session-end.js';
 import type { SessionLog } from './session-log.js';
 import { actorOf, emFor, requireScope, type Viewer } from './viewer.js';
@@ -34,6 +35,8 @@ export interface SupervisorServices {
   accounts: CarrierAccounts;
   lookup: CallLookup;
   sessionLog: SessionLog;
+  /** Binds whoever is called, also by a transfer. Calling hours do not: they protect customers, not colleagues. */
+  doNotCall: Pick<DoNotCall, 'check'>;
 }
 
 /** What an act needs besides the call, checked. */
@@ -65,7 +68,7 @@ const AUDITED: Record<Act, string> = {
 
 /**
  * People who step into a running call. Each act needs `operations:write`, takes the call by id or sid, and throws
- * NOT_FOUND, CALL_NOT_ACTIVE (409), VALIDATION_FAILED, COMMAND_NOT_ACKNOWLEDGED, or what the carrier's refusal became.
+ * NOT_FOUND, CALL_NOT_ACTIVE (409), VALIDATION_FAILED, DO_NOT_CALL, COMMAND_NOT_ACKNOWLEDGED, or what the carrier's refusal became.
  */
 export class Supervisor {
   constructor(
@@ -158,7 +161,15 @@ export class Supervisor {
         ? await this.hangUp(viewer, call, session, commandId)
         : await this.services.commands.send(
             { id: commandId, tenantId: call.tenantId, sessionId: session.id, by: actorOf(viewer), ...wanted },
-            (em) => audit(em, viewer, auditOf(call, commandId, wanted)),
+            async (em) => {
+              if (target !== null)
+                await this.services.doNotCall.check(em, {
+                  tenant: { id: call.tenantId },
+                  to: target,
+                  at: this.context.clock.now(),
+                });
+              audit(em, viewer, auditOf(call, commandId, wanted));
+            },
           );
     return { call: await this.em(call).findOneOrFail(Call, { id: call.id }), commandId, event };
   }
