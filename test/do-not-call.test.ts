@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AuditEntry, Call, CallbackTask, DoNotCallEntry } from '../src/entities/index.js';
+import { openGate } from '../src/services/call-gate.js';
+import { createCallServices } from '../src/services/call-services.js';
+import type { DialCheck } from '../src/services/dial-plan.js';
 import { ScriptedCaller } from '../src/simulators/carrier/caller.js';
+import { viewerOf } from './testkit/call-world.js';
 import { ACCOUNT, ADMIN_KEY, seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
 import { graphql, must } from './testkit/graphql.js';
 import { MovableClock } from './testkit/movable-clock.js';
@@ -157,7 +161,7 @@ describe('an import', () => {
 
 describe('a race', () => {
   it('between adding a number and dialling it never ends with a call row written after the answer', async () => {
-    for (let round = 0; round < 10; round += 1) {
+    for (let round = 0; round < 4; round += 1) {
       const number = freshNumber();
       let acknowledged = false;
       const dials = Array.from({ length: 6 }, async (_, i) => {
@@ -175,6 +179,41 @@ describe('a race', () => {
       expect(await em().count(Call, { toNumber: number })).toBe(written);
       hangUp(number);
     }
+  });
+});
+
+describe('adding a number while it is being dialled', () => {
+  it('answers only when the call row is there to be seen, or certain never to be written', async () => {
+    const number = freshNumber();
+    const { services, infrastructure } = gateway.app;
+    const checked = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const slow: DialCheck = {
+      check: () => {
+        checked.resolve();
+        return goOn.promise;
+      },
+    };
+    const { makeCall } = createCallServices(services.context, {
+      carrier: infrastructure.carrier,
+      http: infrastructure.http,
+      textModel: null,
+      gate: openGate,
+      dialChecks: [services.calls.doNotCall, slow],
+    });
+    const dialled = makeCall.makeCall(viewerOf('acme'), { to: number });
+    await checked.promise;
+    // The dial did not see the number, and its row is not written yet.
+    const added = dnc('POST', '', { number }).then(async ({ status }) => [
+      status,
+      await em().count(Call, { toNumber: number }),
+    ]);
+    await Promise.race([added, new Promise((resolve) => setTimeout(resolve, 300))]);
+    goOn.resolve();
+    expect(await added).toEqual([200, 1]);
+    await dialled;
+    expect((await dial(number, acme.key, { allow_concurrent: true })).body.code).toBe('DO_NOT_CALL');
+    hangUp(number);
   });
 });
 
