@@ -19,6 +19,7 @@ import { newId } from '../src/lib/ids.js';
 import { AgentVersions } from '../src/services/agent-versions.js';
 import { Agents } from '../src/services/agents.js';
 import { Diagnostics } from '../src/services/diagnostics.js';
+import { ROLLOUT_QUEUE, RolloutWatch } from '../src/services/rollout-watch.js';
 import { Rollouts } from '../src/services/rollout.js';
 import { partyOf, rolloutPicker, shareOf } from '../src/services/version-picker.js';
 import type { AdminViewer } from '../src/services/viewer.js';
@@ -78,15 +79,16 @@ interface Ended {
   firstAudioMs?: number | null;
   score?: number | null;
   synthetic?: boolean;
-  /** How long ago they ended. */
+  /** How long ago they ended, or when. */
   minutesAgo?: number;
+  at?: Date;
   reason?: string;
 }
 /** Calls of a version that are over, as rows. */
 async function endedCalls(versionId: string, how: Ended): Promise<void> {
   const tx = em();
   const { agentId, tenantId } = await versionRow(versionId);
-  const at = new Date(Date.now() - (how.minutesAgo ?? 0) * 60_000);
+  const at = how.at ?? new Date(Date.now() - (how.minutesAgo ?? 0) * 60_000);
   for (let i = 0; i < how.count; i += 1) {
     const failed = i < (how.failed ?? 0);
     const call = tx.create(Call, {
@@ -271,8 +273,8 @@ describe('a stop condition', () => {
       expect(await state()).toMatchObject({ sample: 9, breached: false });
       expect(await evaluate(agent.id)).toBe(false);
       await endedCalls(agent.draft, { ...rule.breach, count: 1 });
-      expect(await state()).toMatchObject({ sample: 10, breached: true });
-      expect(await evaluate(agent.id)).toBe(true);
+      // Or the schedule does it, should its minute be over just now.
+      await evaluate(agent.id);
       expect(await versionRow(agent.draft)).toMatchObject({ status: 'RETIRED', rolledBackAt: expect.any(Date) });
       expect((await historyOf(agent.id)).at(-1)).toMatchObject({
         action: 'STOPPED_BY_CONDITION',
@@ -368,6 +370,18 @@ describe('a stop condition', () => {
       evidence: { condition: { metric: 'ERROR_RATE', value: 1 } },
     });
     expect(await incoming(number, '+15555553410')).toBe(agent.published);
+  });
+
+  it('is looked at every minute, for what changes without a call that ends', async () => {
+    const agent = await anAgent();
+    const stop_conditions = [condition('ERROR_RATE', 0.1)];
+    await setPolicy(agent.id, { candidate_version_id: agent.draft, percentage: 20, stop_conditions });
+    await endedCalls(agent.draft, { count: 10, failed: 10 });
+    const schedules = await em().execute(`select cron from pgboss.schedule where name = ?`, [ROLLOUT_QUEUE]);
+    expect(schedules).toMatchObject([{ cron: '* * * * *' }]);
+    // What the schedule sends.
+    await gateway.app.services.context.jobs.send(ROLLOUT_QUEUE, {});
+    await until(async () => (await versionRow(agent.draft)).status === 'RETIRED', 'the rollback');
   });
 
   it('looks again when a call is judged', async () => {
@@ -586,15 +600,24 @@ describe('traffic', () => {
     const ctx = testContext(gateway.database.database, { clock });
     const { clearance } = gateway.app.services;
     const versions = new AgentVersions(ctx, clearance);
-    const rollouts = new Rollouts(ctx, { clearance, diagnostics: new Diagnostics(ctx), agents: new Agents(ctx) });
+    const diagnostics = new Diagnostics(ctx);
+    const rollouts = new Rollouts(ctx, { clearance, diagnostics, agents: new Agents(ctx) });
+    const watch = new RolloutWatch(ctx, diagnostics);
+    const stopConditions = [{ metric: 'ERROR_RATE' as const, threshold: 0, minimumCalls: 1 }];
     const acts = {
       publish: (_agent: string, version: string): Promise<unknown> => versions.publish(ann, version, UNPROVEN),
       canary: (agent: string, candidateVersionId: string): Promise<unknown> =>
-        rollouts.setPolicy(ann, agent, { candidateVersionId, percentage: 10, ...UNPROVEN }),
+        rollouts.setPolicy(ann, agent, { candidateVersionId, percentage: 10, stopConditions, ...UNPROVEN }),
       rollback: (agent: string): Promise<unknown> => rollouts.rollback(ann, agent, 'bad'),
+      stop: async (agent: string): Promise<unknown> => {
+        const policy = await em().findOne(RolloutPolicy, { agentId: agent });
+        if (policy?.candidateVersionId != null)
+          await endedCalls(policy.candidateVersionId, { count: 1, failed: 1, at: clock.now() });
+        return watch.evaluate(agent);
+      },
     };
     const step = fc.record({
-      act: fc.constantFrom('publish' as const, 'canary' as const, 'rollback' as const),
+      act: fc.constantFrom('publish' as const, 'canary' as const, 'rollback' as const, 'stop' as const),
       version: fc.nat(3),
     });
     await fc.assert(
@@ -632,7 +655,7 @@ describe('traffic', () => {
 });
 
 /** Moves the model; gives the code of the refusal, null when the step is done. */
-function expectedCode(model: Model, act: 'publish' | 'canary' | 'rollback', version: string): string | null {
+function expectedCode(model: Model, act: 'publish' | 'canary' | 'rollback' | 'stop', version: string): string | null {
   if (act === 'publish') {
     if (model.candidate === version) model.candidate = null;
     if (model.published !== version) model.live.push(version);
@@ -650,6 +673,7 @@ function expectedCode(model: Model, act: 'publish' | 'canary' | 'rollback', vers
     model.candidate = null;
     return null;
   }
+  if (act === 'stop') return null;
   const previous = model.live.findLast((id) => id !== model.published && !model.bad.has(id));
   if (model.published === null || previous === undefined) return 'UNPROCESSABLE';
   model.bad.add(model.published);

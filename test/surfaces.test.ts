@@ -130,6 +130,11 @@ describe('a process', () => {
     ],
     ['Twilio’s webhooks', (g) => twilio(g), { admin: 404, runtime: 404, telephony: 200 }],
     ['the media stream', (g) => upgrade(g, '/media-stream'), { admin: 404, runtime: 404, telephony: 101 }],
+    [
+      'live listening',
+      (g) => upgrade(g, `/api/v1/live-audio?call_id=${newId()}`),
+      { admin: 101, runtime: 101, telephony: 404 },
+    ],
     ['health', (g) => status(g, 'GET', '/health/ready'), { admin: 200, runtime: 200, telephony: 200 }],
   ];
   const graphqlStatus = async (gateway: TestGateway, headers: Record<string, string>) => {

@@ -161,7 +161,7 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     viewers: new Viewers(
       context,
       { keys: config.adminApiKeys, sessions: adminSessions },
-      config.surfaces.has('runtime') || config.surfaces.has('telephony'),
+      config.surfaces.has('runtime'),
     ),
     tenants: new Tenants(context),
     runtimeConfigs: new RuntimeConfigs(context, webhookEndpoints),
