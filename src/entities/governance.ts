@@ -106,7 +106,7 @@ export type Approval = InferEntity<typeof Approval>;
 
 /**
  * One signature check of a Twilio request that named a tenant's own account (or the installation's, about a number of a
- * tenant without one): evidence for a launch gate, kept for two days.
+ * tenant without one): evidence for a launch gate, forgotten after a week.
  */
 export const SignatureCheck = defineEntity({
   name: 'SignatureCheck',

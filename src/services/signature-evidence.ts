@@ -22,14 +22,9 @@ export interface SignatureEvidence {
 /** So many failures within the window are no accident: a wrong token, a wrong PUBLIC_URL, or somebody trying. */
 const REPEATED = 5;
 const WINDOW_MS = 300_000;
-/** The gate looks a day back. */
-const KEPT_MS = 2 * 86_400_000;
-const SWEEP_EVERY_MS = 3_600_000;
 
 export class StoredSignatureEvidence implements SignatureEvidence {
   private failures: number[] = [];
-  /** By tenant, when its old checks were last forgotten. */
-  private readonly swept = new Map<string, number>();
 
   constructor(
     private readonly context: ServiceContext,
@@ -43,7 +38,6 @@ export class StoredSignatureEvidence implements SignatureEvidence {
         const em = this.context.database.em({ all: true });
         for (const tenantId of tenants) em.create(SignatureCheck, { tenantId, valid: check.valid });
         await em.flush();
-        for (const tenantId of tenants) await this.sweep(tenantId);
       }
     } catch (error) {
       this.context.log.warn({ err: error }, 'signature check not counted');
@@ -64,15 +58,6 @@ export class StoredSignatureEvidence implements SignatureEvidence {
       [...known, clock.now()],
     );
     return rows.map((row) => row.tenant_id);
-  }
-
-  private async sweep(tenantId: string): Promise<void> {
-    const now = this.context.clock.now().getTime();
-    if (now - (this.swept.get(tenantId) ?? 0) < SWEEP_EVERY_MS) return;
-    this.swept.set(tenantId, now);
-    await this.context.database
-      .em({ all: true })
-      .nativeDelete(SignatureCheck, { tenantId, createdAt: { $lt: new Date(now - KEPT_MS) } });
   }
 
   private async alarm(tenantIds: readonly string[]): Promise<void> {
