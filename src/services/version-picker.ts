@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { AgentVersion, RolloutPolicy, type Agent } from '../entities/index.js';
+import { CLEARED } from './clearance.js';
 
 /** Which version of an agent takes a call. */
 export interface VersionPicker {
@@ -21,6 +22,7 @@ export const rolloutPicker: VersionPicker = {
         id: candidateId,
         tenantId: agent.tenantId,
         status: 'CANDIDATE',
+        ...CLEARED,
       });
       if (candidate !== null) return candidate;
     }
