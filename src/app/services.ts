@@ -17,6 +17,7 @@ import { CallsQuery } from '../services/calls-query.js';
 import { Clearance } from '../services/clearance.js';
 import { DEFAULT_TIMING, type ServiceContext, type ServiceTiming } from '../services/context.js';
 import { DiagnosticsQuery } from '../services/diagnostics-query.js';
+import { EvaluationStats } from '../services/evaluation-stats.js';
 import { Evaluations } from '../services/evaluations.js';
 import { LaunchGates } from '../services/launch-gates.js';
 import { MetricsRollup } from '../services/metrics-rollup.js';
@@ -28,6 +29,7 @@ import { RolloutGovernance } from '../services/rollout-governance.js';
 import { RolloutWatch } from '../services/rollout-watch.js';
 import { Rollouts } from '../services/rollout.js';
 import { ProviderHealth } from '../services/provider-health.js';
+import { Rubrics } from '../services/rubrics.js';
 import { RuntimeConfigs } from '../services/runtime-configs.js';
 import { Scenarios } from '../services/scenarios.js';
 import { SessionsQuery } from '../services/sessions-query.js';
@@ -70,6 +72,8 @@ export interface Services {
   callsQuery: CallsQuery;
   sessionsQuery: SessionsQuery;
   evaluations: Evaluations;
+  evaluationStats: EvaluationStats;
+  rubrics: Rubrics;
   scenarios: Scenarios;
   syntheticRuns: SyntheticRuns;
   /** `work()` before the jobs are started; `stop()` with the process. */
@@ -182,6 +186,8 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     callsQuery: new CallsQuery(context),
     sessionsQuery: new SessionsQuery(context),
     evaluations: new Evaluations(context),
+    evaluationStats: new EvaluationStats(context),
+    rubrics: new Rubrics(context),
     scenarios: new Scenarios(context),
     syntheticRuns: new SyntheticRuns(context, {
       unplayable: () =>

@@ -96,6 +96,8 @@ export const VoiceSession = defineEntity({
     summary: p.text().nullable(),
     /** `extract` or the text model's name. */
     summarySource: p.string().length(100).nullable(),
+    /** What was made of it after the call, and by whom; kept as it was made. */
+    analysis: p.json<CallAnalysis | null>().nullable(),
     tags: p.json<string[]>().onCreate(() => []),
     turnCount: p.integer().default(0),
     toolCallCount: p.integer().default(0),
@@ -107,6 +109,19 @@ export const VoiceSession = defineEntity({
   },
 });
 export type VoiceSession = InferEntity<typeof VoiceSession>;
+export interface CallAnalysis {
+  /** `extract` or the text model's name. */
+  source: string;
+  /** `openai`, `simulator`; null for an extract. */
+  provider: string | null;
+  summary: string | null;
+  tags: string[];
+  /** One of the agent's success signals; null when none fits. */
+  outcome: string | null;
+  /** Attempts that it took, this one included. */
+  attempts: number;
+  at: string;
+}
 
 /** The session log. Primary key (session_id, seq): seq is 1, 2, 3 … without holes. */
 export const SessionEvent = defineEntity({
@@ -210,11 +225,20 @@ export const Evaluation = defineEntity({
     score: p.double(),
     tags: p.json<string[]>(),
     notes: p.text().nullable(),
-    /** Per criterion: score, quoted turns. */
-    criteria: p.json<Record<string, unknown>[]>().onCreate(() => []),
+    criteria: p.json<JudgedCriterion[]>().onCreate(() => []),
     /** Key, person or model. */
     evaluatedBy: p.string().length(200),
     ...createdAt(),
   },
 });
 export type Evaluation = InferEntity<typeof Evaluation>;
+/** One criterion as it was judged. */
+export interface JudgedCriterion {
+  key: string;
+  /** 0-1. */
+  score: number;
+  weight: number;
+  comment: string | null;
+  /** What the judgement rests on: words that were really said, by index of their turn. */
+  quotes: { turn: number; text: string }[];
+}

@@ -7,6 +7,7 @@ import { ScheduledCallResolver } from './call/scheduled-call.resolver.js';
 import { CallbackResolver } from './callback/callback.resolver.js';
 import { DoNotCallResolver } from './do-not-call/do-not-call.resolver.js';
 import { EvaluationResolver } from './evaluation/evaluation.resolver.js';
+import { RubricResolver } from './evaluation/rubric.resolver.js';
 import { LaunchResolver } from './launch/launch.resolver.js';
 import { MetricsResolver, WatchMetricsResolver } from './metrics/metrics.resolver.js';
 import { ProviderHealthResolver } from './metrics/provider-health.resolver.js';
@@ -44,6 +45,7 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   SessionEndedResolver,
   SupervisorResolver,
   EvaluationResolver,
+  RubricResolver,
   ScenarioResolver,
   SyntheticRunResolver,
   SyntheticCallResolver,

@@ -22,6 +22,7 @@ import { liveLogRoutes } from './live-logs.routes.js';
 import { metricsRoute } from './metrics.js';
 import { adminMetricsRoutes, callStatsRoutes } from './operations-metrics.routes.js';
 import { scheduledCallRoutes } from './scheduled-calls.routes.js';
+import { evaluationStatsRoutes, rubricRoutes } from './quality.routes.js';
 import { sessionRoutes } from './sessions.routes.js';
 import { adminSupervisorRoutes, supervisorRoutes } from './supervisor.routes.js';
 
@@ -37,6 +38,7 @@ const RUNTIME_ROUTES = [
   doNotCallRoutes,
   sessionRoutes,
   evaluationRoutes,
+  evaluationStatsRoutes,
   liveLogRoutes,
   accessRequestRoutes,
 ];
@@ -59,6 +61,7 @@ const ADMIN_ROUTES = [
   alertRoutes,
   adminMetricsRoutes,
   globalDoNotCallRoutes,
+  rubricRoutes,
 ];
 
 /** The REST door: `/api/v1` as old clients know it, the admin routes beside it, documents, health and metrics. */

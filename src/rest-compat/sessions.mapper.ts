@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import type { Evaluation, ToolCall, Turn, VoiceSession } from '../entities/index.js';
 import type { Speaker } from '../ports/session-events.js';
 import { lower, shape } from './naming.js';
-import { Anything, Free, Nullable, Time, Word } from './schemas.js';
+import { Anything, Nullable, Time, Word } from './schemas.js';
 
 export const SESSION_STATUS_WORDS = ['active', 'completed', 'failed', 'reviewed'] as const;
 export type SessionStatusWord = (typeof SESSION_STATUS_WORDS)[number];
@@ -40,7 +40,18 @@ export const EvaluationRow = Type.Object({
   score: Type.Number({ minimum: 0, maximum: 1 }),
   tags: Type.Array(Type.String()),
   notes: Nullable(Type.String()),
-  criteria: Type.Array(Free()),
+  criteria: Type.Array(
+    Type.Object({
+      key: Type.String(),
+      score: Type.Number({ minimum: 0, maximum: 1 }),
+      weight: Type.Number(),
+      comment: Nullable(Type.String()),
+      quotes: Type.Array(
+        Type.Object({ turn: Type.Integer({ description: 'Index of the turn that it is from.' }), text: Type.String() }),
+      ),
+    }),
+    { description: 'Of automatic evaluations.' },
+  ),
   evaluated_by: Type.String(),
   created_at: Time(),
 });
@@ -51,6 +62,20 @@ export const SessionRow = Type.Object({
   transcript: Type.Array(TranscriptTurn),
   function_calls: Type.Array(FunctionCall),
   summary: Nullable(Type.String()),
+  analysis: Nullable(
+    Type.Object(
+      {
+        source: Type.String({ description: '`extract`, or the text model’s name.' }),
+        provider: Nullable(Type.String()),
+        summary: Nullable(Type.String()),
+        tags: Type.Array(Type.String()),
+        outcome: Nullable(Type.String()),
+        attempts: Type.Integer(),
+        at: Time(),
+      },
+      { description: 'What was made of the call after it ended, as it was made; null until then.' },
+    ),
+  ),
   tags: Type.Array(Type.String()),
   status: Word(SESSION_STATUS_WORDS),
   call_id: Type.String(),
@@ -102,6 +127,7 @@ export function sessionRow(session: VoiceSession, { turns, toolCalls, evaluation
       'endedAt',
     ),
     stream_id: session.streamSid ?? null,
+    analysis: session.analysis ?? null,
     status: lower<SessionStatusWord>(session.status),
     transcript: turns.map((turn) => transcriptTurn(turn, session.startedAt)),
     function_calls: toolCalls.map(functionCall),

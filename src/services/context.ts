@@ -72,6 +72,8 @@ export interface ServiceTiming {
   providerProbeMs: number;
   /** First pause before a provider that is down is tried again, growing to twelve times that; 0: no circuit ever opens. */
   circuitCoolDownMs: number;
+  /** First pause before a text model that failed is asked again; doubles. Whole seconds. */
+  textModelRetryMs: number;
 }
 
 export const DEFAULT_TIMING: ServiceTiming = {
@@ -90,4 +92,5 @@ export const DEFAULT_TIMING: ServiceTiming = {
   commandAckMs: 2_000,
   providerProbeMs: 30_000,
   circuitCoolDownMs: 5_000,
+  textModelRetryMs: 5_000,
 };

@@ -1,5 +1,5 @@
 import { LockMode } from '@mikro-orm/postgresql';
-import { Call, Evaluation, VoiceSession, type EvaluationSource } from '../entities/index.js';
+import { Call, Evaluation, VoiceSession, type EvaluationSource, type JudgedCriterion } from '../entities/index.js';
 import type { Page } from '../lib/cursor.js';
 import { AppError, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
@@ -18,10 +18,12 @@ export interface NewEvaluation {
   notes?: string | null;
   /** Missing: API for a tenant key, HUMAN for an admin. */
   source?: EvaluationSource | null;
-  /** Per criterion: score, quoted turns. Made by automatic evaluations. */
-  criteria?: Record<string, unknown>[] | null;
+  /** Made by automatic evaluations. */
+  criteria?: JudgedCriterion[] | null;
   /** Who judged, when it is not the viewer: the model's name. */
   evaluatedBy?: string | null;
+  /** The gateway's own: a second one of the same source changes nothing. */
+  once?: boolean;
 }
 export interface EvaluationFilter {
   tenantId?: string | null;
@@ -36,8 +38,9 @@ export class Evaluations {
   constructor(private readonly ctx: ServiceContext) {}
 
   /**
-   * Judges a session that is over: it becomes REVIEWED, its call carries the mean, its tags gather. Throws
-   * VALIDATION_FAILED, NOT_FOUND, CONFLICT while the session is live.
+   * Judges a session that is over: its tags gather, and its call carries the mean: of what people said where people said
+   * something, else of all. A person's evaluation makes it REVIEWED. Throws VALIDATION_FAILED, NOT_FOUND, CONFLICT while
+   * the session is live.
    */
   async record(viewer: Viewer, input: NewEvaluation): Promise<Evaluation> {
     requireScope(viewer, 'evaluations:write');
@@ -55,17 +58,18 @@ export class Evaluations {
       );
       if (session.status === 'ACTIVE')
         throw new AppError('CONFLICT', 'The session is live: it can be judged when it has ended');
+      const before = await em.find(Evaluation, { sessionId: session.id });
+      const known = input.once === true ? before.find(({ source }) => source === fields.source) : undefined;
+      if (known !== undefined) return { row: known, callId: call.id };
       const row = em.create(Evaluation, {
         ...fields,
         tenantId: session.tenantId,
         sessionId: session.id,
         agentVersionId: session.agentVersionId ?? null,
       });
-      if (session.status === 'COMPLETED') session.status = 'REVIEWED';
+      if (session.status === 'COMPLETED' && isByPeople(row)) session.status = 'REVIEWED';
       session.tags = [...new Set([...session.tags, ...fields.tags])];
-      await em.flush();
-      const all = await em.find(Evaluation, { sessionId: session.id });
-      call.evaluationScore = all.reduce((sum, { score }) => sum + Number(score), 0) / all.length;
+      call.evaluationScore = meanScore([...before, row]);
       await em.flush();
       await watchCandidateOf(em, this.ctx, call.id);
       if (!call.synthetic)
@@ -73,8 +77,11 @@ export class Evaluations {
           voice_session_id: session.id,
           call_sid: session.callSid ?? null,
           evaluation_id: row.id,
+          agent_version_id: row.agentVersionId ?? null,
           score: row.score,
           tags: row.tags,
+          source: row.source.toLowerCase(),
+          evaluated_by: row.evaluatedBy,
         });
       return { row, callId: call.id };
     });
@@ -91,6 +98,15 @@ export class Evaluations {
     requireScope(viewer, 'evaluations:read');
     return listOffset(emFor(this.ctx.database, viewer, filter.tenantId), Evaluation, whereEvaluation(filter), request);
   }
+}
+
+const isByPeople = ({ source }: Pick<Evaluation, 'source'>): boolean =>
+  (BY_PEOPLE as readonly EvaluationSource[]).includes(source);
+
+function meanScore(all: readonly Evaluation[]): number {
+  const people = all.filter(isByPeople);
+  const counted = people.length > 0 ? people : all;
+  return counted.reduce((sum, { score }) => sum + Number(score), 0) / counted.length;
 }
 
 function checkedEvaluation(viewer: Viewer, input: NewEvaluation) {

@@ -7,6 +7,7 @@ import type { SessionLog } from './session-log.js';
 
 /** Queues of what follows a call. */
 export const SUMMARY_QUEUE = 'call-summary';
+export const EVALUATION_QUEUE = 'call-evaluation';
 export const COMPLETED_QUEUE = 'call-completed';
 
 /** What was committed and still has to be told on the bus; called after the commit. */
@@ -70,6 +71,7 @@ export class SessionEnd {
     const ended = result.outcome === 'stored' && result.stored > 0;
     if (ended) {
       await this.context.jobs.send(SUMMARY_QUEUE, { sessionId: session.id }, {}, em);
+      await this.context.jobs.send(EVALUATION_QUEUE, { sessionId: session.id }, {}, em);
       await this.context.jobs.send(COMPLETED_QUEUE, { callId: session.callId }, {}, em);
       await watchCandidateOf(em, this.context, session.callId);
     }

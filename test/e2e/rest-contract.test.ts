@@ -489,6 +489,17 @@ describe('the runtime API', () => {
     expect((await admin('GET', '/provider-health')).body.data).toHaveLength(3);
   });
 
+  it('says how an agent is judged, and how it was', async () => {
+    const rubric = `/agents/${acme.agent.id}/rubric`;
+    const criteria = [{ key: 'politeness', description: 'The agent is polite.', weight: 1 }];
+    await admin('PUT', rubric, { criteria, sample_rate: 0.5 });
+    expect((await admin('GET', rubric)).body).toMatchObject({ criteria, sample_rate: 0.5, revision: 1 });
+    await admin('DELETE', rubric);
+    expect((await tenant('GET', '/evaluations/summary?agent_key=front_desk')).body).toMatchObject({ data: [] });
+    expect((await tenant('GET', '/evaluations/calibration?agent_key=front_desk')).body).toMatchObject({ sessions: 0 });
+    expect((await tenant('GET', '/evaluations/calibration?agent_key=nobody')).status).toBe(404);
+  });
+
   it('dials once for one idempotency key', async () => {
     const body = { to: '+15555555678' };
     const dial = () =>

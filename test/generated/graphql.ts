@@ -77,7 +77,7 @@ export type MakeCallInput = {
   to: string;
 };
 
-/** REVIEWED: completed and evaluated. */
+/** REVIEWED: completed and evaluated by a person. */
 export type SessionStatus =
   | 'ACTIVE'
   | 'COMPLETED'

@@ -92,6 +92,7 @@ export class PgBossJobs implements Jobs {
       retryLimit: policy.retryLimit ?? 5,
       retryDelay: policy.retryDelaySeconds ?? 2,
       retryBackoff: policy.backoff ?? true,
+      ...(policy.maxRetryDelaySeconds === undefined ? {} : { retryDelayMax: policy.maxRetryDelaySeconds }),
       expireInSeconds: policy.expireSeconds ?? DEFAULT_EXPIRE_SECONDS,
       heartbeatSeconds: HEARTBEAT_SECONDS,
       deleteAfterSeconds: 3_600,

@@ -4,6 +4,7 @@ import { Migration002 } from './002-operations.js';
 import { Migration003 } from './003-contract-changed.js';
 import { Migration004 } from './004-metrics.js';
 import { Migration005 } from './005-callback-dials.js';
+import { Migration006 } from './006-call-analysis.js';
 
 /** Every migration, oldest first. A landed one is never edited: a change is a new one. */
 export const migrations: MigrationObject[] = [
@@ -12,4 +13,5 @@ export const migrations: MigrationObject[] = [
   { name: '003-contract-changed', class: Migration003 },
   { name: '004-metrics', class: Migration004 },
   { name: '005-callback-dials', class: Migration005 },
+  { name: '006-call-analysis', class: Migration006 },
 ];

@@ -33,7 +33,11 @@ export const CallStatus = enumOf(
   CALL_STATUSES,
   'UNKNOWN: the carrier never answered whether it dialled.',
 );
-export const SessionStatus = enumOf('SessionStatus', SESSION_STATUSES, 'REVIEWED: completed and evaluated.');
+export const SessionStatus = enumOf(
+  'SessionStatus',
+  SESSION_STATUSES,
+  'REVIEWED: completed and evaluated by a person.',
+);
 export const Speaker = enumOf('Speaker', SPEAKERS);
 export const ToolCallStatus = enumOf('ToolCallStatus', TOOL_CALL_STATUSES);
 export const EscalationAction = enumOf('EscalationAction', ESCALATION_ACTIONS);

@@ -21,7 +21,7 @@ export class EvaluationResolver {
     return toConnection(await services.evaluations.page(viewer, filter ?? {}, page), page, byCreation);
   }
 
-  @Mutation(() => EvaluationType, { description: 'Of a session that is over; it becomes REVIEWED.' })
+  @Mutation(() => EvaluationType, { description: 'By a person, of a session that is over; it becomes REVIEWED.' })
   recordEvaluation(
     @Arg('input', () => RecordEvaluationInput) input: RecordEvaluationInput,
     @Ctx() { viewer, services }: GraphqlContext,

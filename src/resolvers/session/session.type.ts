@@ -1,5 +1,10 @@
 import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
-import type { EvaluationSource as Source, SessionStatus as Status } from '../../entities/index.js';
+import type {
+  CallAnalysis as Analysis,
+  EvaluationSource as Source,
+  JudgedCriterion as Judged,
+  SessionStatus as Status,
+} from '../../entities/index.js';
 import type {
   EscalationState,
   Initiator as By,
@@ -19,6 +24,24 @@ import {
   ToolCallStatus,
 } from '../common/enums.js';
 import { DateTime, Json } from '../common/scalars.js';
+
+@ObjectType({ simpleResolvers: true, description: 'What was made of a call after it ended.' })
+export class CallAnalysis implements Analysis {
+  @Field(() => String, { description: 'extract, or the text model’s name.' })
+  source!: string;
+  @Field(() => String, { nullable: true })
+  provider!: string | null;
+  @Field(() => String, { nullable: true })
+  summary!: string | null;
+  @Field(() => [String])
+  tags!: string[];
+  @Field(() => String, { nullable: true, description: 'One of the agent’s success signals; null when none fits.' })
+  outcome!: string | null;
+  @Field(() => Int, { description: 'How often the model was asked.' })
+  attempts!: number;
+  @Field(() => DateTime)
+  at!: string;
+}
 
 @ObjectType('VoiceSession', { simpleResolvers: true, description: 'The conversation of one call.' })
 export class VoiceSessionType {
@@ -50,6 +73,8 @@ export class VoiceSessionType {
   summary!: string | null;
   @Field(() => String, { nullable: true, description: 'extract, or the text model’s name.' })
   summarySource!: string | null;
+  @Field(() => CallAnalysis, { nullable: true, description: 'As it was made; null until then.' })
+  analysis!: Analysis | null;
   @Field(() => [String])
   tags!: string[];
   @Field(() => Int)
@@ -151,6 +176,27 @@ export class Escalation implements EscalationState {
   initiatedBy!: By;
 }
 
+@ObjectType({ simpleResolvers: true })
+export class EvaluationQuote {
+  @Field(() => Int, { description: 'Index of the turn in which it was said.' })
+  turn!: number;
+  @Field(() => String)
+  text!: string;
+}
+@ObjectType({ simpleResolvers: true, description: 'One criterion as it was judged.' })
+export class JudgedCriterion implements Judged {
+  @Field(() => String)
+  key!: string;
+  @Field(() => Float, { description: '0-1.' })
+  score!: number;
+  @Field(() => Float)
+  weight!: number;
+  @Field(() => String, { nullable: true })
+  comment!: string | null;
+  @Field(() => [EvaluationQuote], { description: 'What the judgement rests on, word for word.' })
+  quotes!: EvaluationQuote[];
+}
+
 @ObjectType('Evaluation', { simpleResolvers: true })
 export class EvaluationType {
   @Field(() => ID)
@@ -167,8 +213,8 @@ export class EvaluationType {
   tags!: string[];
   @Field(() => String, { nullable: true })
   notes!: string | null;
-  @Field(() => [Json], { description: 'Per criterion: score, quoted turns.' })
-  criteria!: Record<string, unknown>[];
+  @Field(() => [JudgedCriterion], { description: 'Of automatic evaluations.' })
+  criteria!: Judged[];
   @Field(() => String)
   evaluatedBy!: string;
   @Field(() => DateTime)
