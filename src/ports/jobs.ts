@@ -33,10 +33,9 @@ export interface QueuePolicy {
   backoff?: boolean;
   /** Jobs taken at once and run one after the other; they succeed or are tried again together. For quick ones. */
   batchSize?: number;
-  /** Jobs run at once in this process; 0: it only enqueues. */
   /** It doubles to at most this. */
   maxRetryDelaySeconds?: number;
-  /** Jobs run at once in this process. */
+  /** Jobs run at once in this process; 0: it only enqueues. */
   concurrency?: number;
   /** Seconds between polls when idle; enqueueing in this process wakes the worker at once. */
   pollSeconds?: number;

@@ -1,6 +1,6 @@
 import { CallCommand, Turn, VoiceSession, type Call } from '../entities/index.js';
 import type { TextModel } from '../ports/text-model.js';
-import { extractOf } from './after-call.js';
+import { extractOf } from './call-analysis.js';
 import { customerNumber } from './call-setting.js';
 import type { ServiceContext } from './context.js';
 
