@@ -14,7 +14,7 @@ const { values, positionals } = parseArgs({
   options: {
     calls: { type: 'string', default: '50,100,200' },
     viewers: { type: 'string', default: '1000' },
-    seconds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '2' },
     'turn-seconds': { type: 'string', default: '3600' },
     profile: { type: 'boolean', default: false },

@@ -8,6 +8,7 @@ export const PARTS = {
   'bridge/load': async () => (await import('./bridge/load.js')).startBridgeLoad,
   'fan-out/gateway': async () => (await import('./fan-out/gateway.js')).startGatewayFeed,
   'fan-out/stock': async () => (await import('./fan-out/stock.js')).startStockFeed,
+  'fan-out/limit': async () => (await import('./fan-out/limit.js')).startLimitFeed,
   'fan-out/viewers': async () => (await import('./fan-out/viewers.js')).startViewers,
   'queries/server': async () => (await import('./queries/server.js')).startQueryServer,
   'queries/clients': async () => (await import('./queries/clients.js')).startClients,

@@ -14,17 +14,15 @@ let common: { place: typeof here; dir: string; template: string; seconds: number
 
 beforeAll(async () => {
   const template = inject('pgTemplate') ?? (await makeTemplate(dir));
-  common = { place: here, dir, template, seconds: 0.4, rounds: 1, settleMs: 50 };
-});
+  common = { place: here, dir, template, seconds: 0.3, rounds: 1, settleMs: 50 };
+}, 90_000);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-/** Every figure of a row; memory may shrink while others allocate. */
+/** Every figure of a row. Only that they are numbers is certain: memory shrinks, and an idle moment may be a busy one. */
 function figuresOf(rows: readonly object[]): number[] {
   return rows.flatMap((row) =>
     Object.values(row).flatMap((cell: unknown) =>
-      typeof cell === 'object' && cell !== null
-        ? Object.entries(cell).flatMap(([name, value]) => (name.startsWith('kib') ? [] : [value as number]))
-        : [],
+      typeof cell === 'object' && cell !== null ? (Object.values(cell) as number[]) : [],
     ),
   );
 }
@@ -32,20 +30,25 @@ function figuresOf(rows: readonly object[]): number[] {
 it('measures the bridge at the wire of both ends, marks and turns included', async () => {
   const rows = await benchBridge({ ...common, calls: [1, 2], turnMs: 150 });
   expect(rows.map(({ calls }) => calls)).toEqual([1, 2]);
-  expect(figuresOf(rows).every((value) => Number.isFinite(value) && value > 0)).toBe(true);
+  expect(figuresOf(rows).every(Number.isFinite)).toBe(true);
+  for (const { gateway, proxy } of rows) {
+    expect(Math.min(gateway.delivered, gateway.upP50, gateway.downP50)).toBeGreaterThan(0);
+    expect(Math.min(proxy.delivered, proxy.upP50, proxy.downP50)).toBeGreaterThan(0);
+  }
   expect(bridgeTable(rows)).toContain('| gateway |');
-});
+}, 90_000);
 
 it('measures the fan-out at the socket door, and nothing is lost on the way', async () => {
-  const rows = await benchFanOut({ ...common, viewers: 3, seconds: 1 });
-  expect(figuresOf(rows).every((value) => Number.isFinite(value) && value > 0)).toBe(true);
-  for (const { gateway, stock } of rows) expect([gateway.delivered, stock.delivered]).toEqual([1, 1]);
+  const rows = await benchFanOut({ ...common, viewers: 3 });
+  expect(figuresOf(rows).every(Number.isFinite)).toBe(true);
+  for (const { gateway, stock, limit } of rows)
+    expect([gateway, stock, limit].map(({ delivered }) => delivered)).toEqual([1, 1, 1]);
   expect(fanOutTable(rows)).toContain('one viewer per call');
-});
+}, 90_000);
 
 it('measures queries at the HTTP door, with rows from memory and from the database', async () => {
   const rows = await benchQueries(common);
   expect(rows.map(({ data }) => data)).toEqual(['memory', 'database']);
-  expect(figuresOf(rows).every((value) => Number.isFinite(value) && value > 0)).toBe(true);
+  expect(figuresOf(rows).every(Number.isFinite)).toBe(true);
   expect(queriesTable(rows)).toContain('stock Apollo');
-});
+}, 90_000);

@@ -319,7 +319,8 @@ describe('the live feed', () => {
     };
     const open = sessions.map(({ id }) => feeds.follow(id, 0));
     try {
-      const isLook = (sql: string): boolean => /"voice_session"/.test(sql) && sql.split('?').length > sessions.length;
+      const isLook = (sql: string): boolean =>
+        /from voice_session where id in/.test(sql) && sql.split('?').length > sessions.length;
       await until(
         () => statements.length > 6 && statements.slice(-6).every(isLook),
         () => statements.slice(-12),

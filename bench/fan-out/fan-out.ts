@@ -23,12 +23,9 @@ export type FanOutFigures = Record<
   'deliveriesPerCpuSecond' | 'p50' | 'p99' | 'kibPerViewer' | 'delivered',
   number
 >;
-type ServerName = 'gateway' | 'graphql-ws';
-export interface FanOutRow {
-  scenario: string;
-  gateway: FanOutFigures;
-  stock: FanOutFigures;
-}
+const SERVERS = ['gateway', 'stock', 'limit'] as const;
+type ServerName = (typeof SERVERS)[number];
+export type FanOutRow = { scenario: string } & Record<ServerName, FanOutFigures>;
 
 interface Scenario {
   name: string;
@@ -39,22 +36,27 @@ interface Scenario {
 
 /** Turns of a call that people watch come a few times a second; a batch of the session log comes at once. */
 const scenarios = (seconds: number): readonly Scenario[] => [
-  { name: 'one call', calls: 'one', publication: { burst: 1, everyMs: 50, times: seconds * 20 } },
-  { name: 'one call, bursts of 10', calls: 'one', publication: { burst: 10, everyMs: 500, times: seconds * 2 } },
-  { name: 'one viewer per call', calls: 'each', publication: { burst: 1, everyMs: 200, times: seconds * 5 } },
+  { name: 'one call', calls: 'one', publication: { burst: 1, everyMs: 50, times: Math.ceil(seconds * 20) } },
+  {
+    name: 'one call, bursts of 10',
+    calls: 'one',
+    publication: { burst: 10, everyMs: 500, times: Math.ceil(seconds * 2) },
+  },
+  {
+    name: 'one viewer per call',
+    calls: 'each',
+    publication: { burst: 1, everyMs: 200, times: Math.ceil(seconds * 5) },
+  },
 ];
 
-/** Measures the gateway and stock graphql-ws in turn, each in a fresh process a round. */
+/** Measures the gateway and both references in turn, each in a fresh process a round. */
 export async function benchFanOut(options: FanOutOptions): Promise<FanOutRow[]> {
-  const { place, dir, template, rounds, seconds } = options;
+  const { place, rounds, seconds } = options;
   const samples = new Map<string, FanOutFigures[]>();
   for (let round = 0; round < rounds; round++)
-    for (const name of ['gateway', 'graphql-ws'] as const) {
+    for (const name of SERVERS) {
       const load = await place.start('load', 'fan-out/viewers', {});
-      const server =
-        name === 'gateway'
-          ? await place.start('server', 'fan-out/gateway', { dir, template })
-          : await place.start('server', 'fan-out/stock', {});
+      const server = await startServer(name, options);
       for (const [scenario, figures] of await measure(server, load, options)) {
         const key = `${name} ${scenario}`;
         samples.set(key, [...(samples.get(key) ?? []), figures]);
@@ -63,15 +65,24 @@ export async function benchFanOut(options: FanOutOptions): Promise<FanOutRow[]> 
       await load.stop();
     }
   const of = (name: ServerName, scenario: string): FanOutFigures => medians(samples.get(`${name} ${scenario}`)!);
-  return scenarios(seconds).map(({ name }) => ({
-    scenario: name,
-    gateway: of('gateway', name),
-    stock: of('graphql-ws', name),
+  return scenarios(seconds).map(({ name: scenario }) => ({
+    scenario,
+    gateway: of('gateway', scenario),
+    stock: of('stock', scenario),
+    limit: of('limit', scenario),
   }));
 }
 
+type Server = Running<PartOf<'fan-out/gateway'>> | Running<PartOf<'fan-out/stock'>> | Running<PartOf<'fan-out/limit'>>;
+
+function startServer(name: ServerName, { place, dir, template }: FanOutOptions): Promise<Server> {
+  return name === 'gateway'
+    ? place.start('server', 'fan-out/gateway', { dir, template })
+    : place.start('server', `fan-out/${name}`, {});
+}
+
 async function measure(
-  server: Running<PartOf<'fan-out/gateway'>> | Running<PartOf<'fan-out/stock'>>,
+  server: Server,
   load: Running<PartOf<'fan-out/viewers'>>,
   { viewers, seconds, settleMs }: FanOutOptions,
 ): Promise<[string, FanOutFigures][]> {
@@ -108,24 +119,21 @@ async function measure(
   return results;
 }
 
+const LABELS: Record<ServerName, string> = { gateway: 'gateway', stock: 'graphql-ws', limit: 'limit' };
+
 export function fanOutTable(rows: readonly FanOutRow[]): string {
   return table(
     ['scenario', 'server', 'deliveries per CPU-second', 'ratio', 'p50', 'p99', 'KiB per viewer', 'delivered'],
-    rows.flatMap(({ scenario, gateway, stock }) =>
-      (
-        [
-          ['gateway', gateway],
-          ['graphql-ws', stock],
-        ] as const
-      ).map(([name, row]) => [
-        scenario,
-        name,
-        figure(row.deliveriesPerCpuSecond),
-        figure(row.deliveriesPerCpuSecond / stock.deliveriesPerCpuSecond),
-        figure(row.p50),
-        figure(row.p99),
-        figure(row.kibPerViewer),
-        `${(row.delivered * 100).toFixed(1)} %`,
+    rows.flatMap((row) =>
+      SERVERS.map((name) => [
+        row.scenario,
+        LABELS[name],
+        figure(row[name].deliveriesPerCpuSecond),
+        figure(row[name].deliveriesPerCpuSecond / row.stock.deliveriesPerCpuSecond),
+        figure(row[name].p50),
+        figure(row[name].p99),
+        figure(row[name].kibPerViewer),
+        `${(row[name].delivered * 100).toFixed(1)} %`,
       ]),
     ),
   );
