@@ -46,20 +46,30 @@ export class PageArgs {
   after?: string | null;
 }
 
-/** `at` is the column that orders the list. */
+/** `at` is the column that orders the list. Cursors are made for those who ask for them. */
 export function toConnection<N extends { id: string }>(
   { rows, hasNextPage }: Page<N>,
   { after }: PageArgs,
   at: (row: N) => Date,
 ): Connection<N> {
-  const edges = rows.map((node) => ({ node, cursor: encodeCursor({ at: at(node), id: node.id }) }));
+  const cursorOf = (row: N): string => encodeCursor({ at: at(row), id: row.id });
+  const [first, last] = [rows[0], rows.at(-1)];
   return {
-    edges,
+    edges: rows.map((node) => ({
+      node,
+      get cursor() {
+        return cursorOf(node);
+      },
+    })),
     pageInfo: {
       hasNextPage,
       hasPreviousPage: after != null,
-      startCursor: edges[0]?.cursor ?? null,
-      endCursor: edges.at(-1)?.cursor ?? null,
+      get startCursor() {
+        return first === undefined ? null : cursorOf(first);
+      },
+      get endCursor() {
+        return last === undefined ? null : cursorOf(last);
+      },
     },
   };
 }
