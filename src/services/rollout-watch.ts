@@ -7,8 +7,11 @@ import { conditionStates, type ConditionState } from './version-quality.js';
 import { lockedAgent } from './version-rows.js';
 import { systemViewer } from './viewer.js';
 
-/** `{ agentId }`: one agent; empty, from the schedule: every agent with a candidate. */
+/** `{ agentId, at }`: one agent of which a call ended or was judged then; empty, from the schedule: all with a candidate. */
 export const ROLLOUT_QUEUE = 'rollout-watch';
+type Wake = { agentId?: string; at?: number };
+/** The transaction that asks for a look commits well within this, ms. */
+const COMMITTED_AFTER_MS = 5_000;
 /** Scores may come, and windows move on, without a call that ends. */
 const EVERY_MINUTE = '* * * * *';
 
@@ -16,6 +19,9 @@ const VIEWER = systemViewer('rollout');
 
 /** Ends candidates that breach a stop condition. */
 export class RolloutWatch {
+  /** By agent, when this process last began to look. */
+  private readonly lookedAt = new Map<string, number>();
+
   constructor(
     private readonly ctx: ServiceContext,
     private readonly diagnostics: DiagnosticSink,
@@ -23,12 +29,17 @@ export class RolloutWatch {
 
   /** Registers the worker and its schedule. */
   async work(): Promise<void> {
-    await this.ctx.jobs.work<{ agentId?: string }>(
-      ROLLOUT_QUEUE,
-      { retryLimit: 3, retryDelaySeconds: 1, pollSeconds: 2 },
-      (job) => (job.data.agentId === undefined ? this.evaluateAll() : this.evaluate(job.data.agentId).then(() => {})),
+    await this.ctx.jobs.work<Wake>(ROLLOUT_QUEUE, { retryLimit: 3, retryDelaySeconds: 1, pollSeconds: 2 }, ({ data }) =>
+      this.wake(data),
     );
     await this.ctx.jobs.schedule(ROLLOUT_QUEUE, EVERY_MINUTE);
+  }
+
+  /** Calls that end faster than their windows can be counted cost one look for many of them. */
+  private async wake({ agentId, at }: Wake): Promise<void> {
+    if (agentId === undefined) return this.evaluateAll();
+    const seen = at !== undefined && (this.lookedAt.get(agentId) ?? 0) > at + COMMITTED_AFTER_MS;
+    if (!seen) await this.evaluate(agentId);
   }
 
   /** One agent that cannot be evaluated keeps no other from it. */
@@ -48,16 +59,19 @@ export class RolloutWatch {
    */
   async evaluate(agentId: string): Promise<boolean> {
     const { database, clock } = this.ctx;
+    const began = clock.now();
     // First without a lock: calls of this agent must not wait for every look at its candidate.
-    if ((await breachOf(database.em({ all: true }), agentId, clock.now())) === null) return false;
+    const breach = await breachOf(database.em({ all: true }), agentId, began);
+    this.lookedAt.set(agentId, began.getTime());
+    if (breach === null) return false;
     const announce = await database.em({ all: true }).transactional(async (em) => {
       const agent = await lockedAgent(em, agentId);
-      const breach = await breachOf(em, agentId, clock.now());
-      if (breach === null) return null;
-      const report = await endCandidate(em, VIEWER, agent, breach.policy, {
+      const still = await breachOf(em, agentId, clock.now());
+      if (still === null) return null;
+      const report = await endCandidate(em, VIEWER, agent, still.policy, {
         action: 'STOPPED_BY_CONDITION',
-        reason: sentenceOf(breach.condition),
-        evidence: { condition: breach.condition },
+        reason: sentenceOf(still.condition),
+        evidence: { condition: still.condition },
         at: clock.now(),
       });
       return this.diagnostics.raiseWithin(em, report);
@@ -70,7 +84,7 @@ export class RolloutWatch {
 /** After a call of a running candidate something may be to be stopped; for the transaction that ends or judges it. */
 export async function watchCandidateOf(
   em: EntityManager,
-  { jobs }: Pick<ServiceContext, 'jobs'>,
+  { jobs, clock }: Pick<ServiceContext, 'jobs' | 'clock'>,
   callId: string,
 ): Promise<void> {
   const [running] = await em.execute<{ agent_id: string }[]>(
@@ -78,7 +92,8 @@ export async function watchCandidateOf(
      where c.id = ? and not c.synthetic`,
     [callId],
   );
-  if (running !== undefined) await jobs.send(ROLLOUT_QUEUE, { agentId: running.agent_id }, {}, em);
+  const wake: Wake = { agentId: running?.agent_id, at: clock.now().getTime() };
+  if (running !== undefined) await jobs.send(ROLLOUT_QUEUE, wake, {}, em);
 }
 
 async function breachOf(

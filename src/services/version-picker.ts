@@ -33,15 +33,15 @@ export const rolloutPicker: VersionPicker = {
 };
 
 /**
- * What Twilio shows as the number of callers who withhold theirs, one for all of them: ANONYMOUS, UNAVAILABLE, RESTRICTED,
- * BLOCKED and UNKNOWN on a keypad.
+ * How a caller looks who withholds the number: a word, an anonymous address (RFC 3323), or the number that spells ANONYMOUS,
+ * UNAVAILABLE, RESTRICTED, BLOCKED or UNKNOWN on a keypad, which is what Twilio shows for all of them.
  */
-const WITHHELD = new Set(['+266696687', '+86282452253', '+7378742833', '+2562533', '+8656696']);
-const ADDRESS = /^(\+[1-9]\d{6,14}$|sip:|client:)/;
+const WITHHELD =
+  /^(sips?:)?(anonymous|unavailable|restricted|blocked|unknown|private|\+266696687|\+86282452253|\+7378742833|\+2562533|\+8656696)?(@.*)?$/i;
 
 /** Who a caller is for the rollout: the number or address; the call itself where that is withheld. */
 export function partyOf(from: string, callSid: string): string {
-  return ADDRESS.test(from) && !WITHHELD.has(from) ? from : callSid;
+  return WITHHELD.test(from) ? callSid : from;
 }
 
 /**
