@@ -154,5 +154,5 @@ describe('many viewers of one call', () => {
     await log.append(id, 1, [turn(151, 'together again')]);
     await until(() => [slow!, ...others].every((w) => w.seqs.length === 152), 'the last event');
     for (const watcher of [slow!, ...others]) watcher.socket.terminate();
-  });
+  }, 90_000);
 });
