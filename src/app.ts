@@ -140,7 +140,11 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     timing: overrides.liveAudioTiming,
   });
   infrastructure.metrics.gauge('trunkline_audio_listeners', 'People who listen to calls.', () => liveAudio.size);
-  const graphql = createGraphqlSocket({ services });
+  const graphql = createGraphqlSocket({
+    services,
+    limiter: infrastructure.limiter,
+    rateLimitPerTenant: config.rateLimitPerTenant,
+  });
   infrastructure.metrics.gauge(
     'trunkline_subscribers',
     'GraphQL subscriptions that are open.',

@@ -64,6 +64,10 @@ export function createMedia(services: Services, { log }: Infrastructure, options
       route.drain();
       return registry.drain(patienceMs);
     },
-    close: () => route.close(),
+    close: async () => {
+      await route.close();
+      // Of streams that were still being claimed when the drain began.
+      await registry.drain(0);
+    },
   };
 }

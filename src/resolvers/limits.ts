@@ -17,6 +17,8 @@ import {
 import { AppError } from '../lib/errors.js';
 import { MAX_PAGE } from '../lib/cursor.js';
 import { refuseUnstorable } from '../lib/storable.js';
+import type { RateLimiter } from '../ports/rate-limiter.js';
+import type { Viewer } from '../services/viewer.js';
 
 export const LIMITS = {
   /** Of a document, before it is parsed. */
@@ -29,6 +31,17 @@ export const LIMITS = {
   /** Objects that the lists of the answer may hold at most. */
   cost: 50_000,
 } as const;
+
+/** Counts one operation of somebody who proved who they are, by whatever way it came. Throws RATE_LIMITED. */
+export async function countOperation(limiter: RateLimiter, perMinute: number, viewer: Viewer): Promise<void> {
+  if (viewer.kind === 'tenant') await count(limiter, `tenant:${viewer.tenantId}`, perMinute);
+}
+
+/** Counts one under `key`. Throws RATE_LIMITED. */
+export async function count(limiter: RateLimiter, key: string, perMinute: number): Promise<void> {
+  const { allowed, resetSeconds } = await limiter.take(key, perMinute);
+  if (!allowed) throw new AppError('RATE_LIMITED', 'Too many requests; slow down', { retryAfterSeconds: resetSeconds });
+}
 
 /** A list without `first`: turns, tool calls, versions … of one thing. */
 const PLAIN_LIST_SIZE = 10;

@@ -16,7 +16,7 @@ import { GraphqlContext, type GraphqlServices } from './context.js';
 import { credentialsOf } from '../services/credentials.js';
 import { publicError, requestError } from './errors.js';
 import { compiledExecution } from './execute.js';
-import { checkLimits, LIMITS } from './limits.js';
+import { checkLimits, count, countOperation, LIMITS } from './limits.js';
 import { schema } from './schema.js';
 
 export interface GraphqlDoorOptions {
@@ -99,22 +99,18 @@ async function viewerOf(
   facts: RequestFacts,
   { services, limiter, rateLimitPerTenant, rateLimitPerIp }: GraphqlDoorOptions,
 ): Promise<Viewer | null> {
-  const count = async (key: string, limit: number) => {
-    const { allowed, resetSeconds } = await limiter.take(key, limit);
-    if (!allowed)
-      throw new AppError('RATE_LIMITED', 'Too many requests; slow down', { retryAfterSeconds: resetSeconds });
-  };
+  const ofAddress = () => count(limiter, `ip:${request.ip}`, rateLimitPerIp);
   try {
     const credentials = credentialsOf(request.headers);
-    if (credentials === null) return (await count(`ip:${request.ip}`, rateLimitPerIp), null);
+    if (credentials === null) return (await ofAddress(), null);
     let viewer: Viewer;
     try {
       viewer = await services.viewers.authenticate(credentials, facts);
     } catch (error) {
-      await count(`ip:${request.ip}`, rateLimitPerIp);
+      await ofAddress();
       throw error;
     }
-    if (viewer.kind === 'tenant') await count(`tenant:${viewer.tenantId}`, rateLimitPerTenant);
+    await countOperation(limiter, rateLimitPerTenant, viewer);
     return viewer;
   } catch (error) {
     throw error instanceof AppError ? requestError(error) : error;

@@ -7,13 +7,14 @@ import { AppError } from '../lib/errors.js';
 import { newId } from '../lib/ids.js';
 import { FanOut } from '../live/fan-out.js';
 import type { Unsubscribe } from '../ports/bus.js';
+import type { RateLimiter } from '../ports/rate-limiter.js';
 import type { RequestFacts, Viewer } from '../services/viewer.js';
 import type { Credentials } from '../services/viewers.js';
 import { GraphqlContext, type GraphqlServices } from './context.js';
 import { credentialsOf, credentialsOfInit } from '../services/credentials.js';
 import { publicError } from './errors.js';
 import { FrameOutbox } from './frame-outbox.js';
-import { checkLimits } from './limits.js';
+import { checkLimits, countOperation } from './limits.js';
 import { OperationsCache, type PreparedOperation } from './operations-cache.js';
 import { schema } from './schema.js';
 import { isFeed, joinFeed, openFeed } from './shared-subscriptions.js';
@@ -21,6 +22,9 @@ import { serveGraphql, type ConnectionExtra } from './socket-transport.js';
 
 export interface GraphqlSocketOptions {
   services: GraphqlServices;
+  limiter: RateLimiter;
+  /** Operations a minute, together with the tenant's requests over HTTP. */
+  rateLimitPerTenant: number;
   timing?: Partial<GraphqlSocketTiming>;
 }
 export interface GraphqlSocketTiming {
@@ -71,7 +75,8 @@ export interface GraphqlSocket {
 }
 
 /** GraphQL over WebSocket (graphql-transport-ws). The process's one upgrade router hands the sockets over. */
-export function createGraphqlSocket({ services, timing: given }: GraphqlSocketOptions): GraphqlSocket {
+export function createGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocket {
+  const { services, timing: given } = options;
   const timing = { ...DEFAULT_TIMING, ...given };
   const members = new Set<Member>();
   const fanOut = new FanOut();
@@ -95,7 +100,7 @@ export function createGraphqlSocket({ services, timing: given }: GraphqlSocketOp
         return true;
       },
       onClose: (ctx) => void (ctx.extra.member !== undefined && members.delete(ctx.extra.member)),
-      onSubscribe: (ctx, _id, payload) => operationOf(services, operations, ctx, payload),
+      onSubscribe: (ctx, _id, payload) => operationOf(options, operations, ctx, payload),
       subscribe: async (args): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> => {
         const opened = await openFeed(args);
         return 'errors' in opened ? { errors: shown(opened.errors ?? [], args, services) } : opened;
@@ -172,12 +177,12 @@ async function admit(services: GraphqlServices, ctx: SocketContext): Promise<Mem
 }
 
 /** Parses, validates and weighs here: what is wrong is told with the same codes as over HTTP. */
-function operationOf(
-  services: GraphqlServices,
+async function operationOf(
+  { services, limiter, rateLimitPerTenant }: GraphqlSocketOptions,
   operations: OperationsCache,
   ctx: SocketContext,
   { query, operationName, variables }: SubscribePayload,
-): ExecutionArgs | readonly GraphQLError[] {
+): Promise<ExecutionArgs | readonly GraphQLError[]> {
   const member = ctx.extra.member!;
   const { requestId } = member.facts;
   const { log } = services.context;
@@ -185,6 +190,7 @@ function operationOf(
   try {
     if (Object.keys(ctx.subscriptions).length > MAX_SUBSCRIPTIONS)
       throw new AppError('RATE_LIMITED', `One connection may hold ${MAX_SUBSCRIPTIONS} subscriptions`);
+    await countOperation(limiter, rateLimitPerTenant, member.viewer);
     const prepared = operations.prepare(query, operationName);
     if (!('document' in prepared)) return refuseWith(...prepared);
     const { document, operation } = prepared;

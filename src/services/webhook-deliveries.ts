@@ -14,7 +14,7 @@ export interface DeliveryFilter {
   status?: DeliveryStatus | null;
 }
 
-const UNSETTLED: DeliveryStatus[] = ['PENDING', 'FAILED'];
+export const UNSETTLED: DeliveryStatus[] = ['PENDING', 'FAILED'];
 
 /** The delivery log: what goes where, how each attempt went, and everything again on demand. */
 export class WebhookDeliveries {

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { getIntrospectionQuery } from 'graphql';
 import { WebSocket } from 'ws';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MemoryRateLimiter } from '../../src/adapters/rate-limit/memory.js';
 import { Call, Evaluation, ToolCall, Turn, VoiceSession } from '../../src/entities/index.js';
 import { newId } from '../../src/lib/ids.js';
 import { createGraphqlSocket, type GraphqlSocket } from '../../src/resolvers/socket.js';
@@ -488,6 +489,8 @@ describe('GraphQL', () => {
       beforeAll(async () => {
         door = createGraphqlSocket({
           services: gateway.app.services,
+          limiter: new MemoryRateLimiter(),
+          rateLimitPerTenant: 5,
           timing: { initTimeoutMs: 100, recheckMs: 100, stalledAfterMs: 500 },
         });
         await door.start();
@@ -503,6 +506,25 @@ describe('GraphQL', () => {
       it('closes with 4408 whoever does not say who they are', async () => {
         const socket = new WebSocket(`${origin.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
         expect(await new Promise((resolve) => socket.on('close', resolve))).toBe(4408);
+      });
+
+      it('counts the operations of a tenant, whatever its connections', async () => {
+        const codes: (string | null)[] = [];
+        for (let i = 0; i < 3; i += 1) {
+          const { client } = socketClient({ origin }, { authorization: `Bearer ${key}` });
+          for (let n = 0; n < 2; n += 1)
+            codes.push(
+              await client
+                .iterate<any>({ query: '{ viewer { kind } }' })
+                .next()
+                .then(
+                  () => null,
+                  ([error]: any) => error.extensions.code,
+                ),
+            );
+          await client.dispose();
+        }
+        expect(codes).toEqual([null, null, null, null, null, 'RATE_LIMITED']);
       });
 
       it('closes with 4403 when a key expires', async () => {

@@ -3,6 +3,7 @@ import type { AgentVersion, Call, VoiceSession } from '../../entities/index.js';
 import { followChanges } from '../../live/changes.js';
 import type { FeedIterator } from '../../live/feed-reader.js';
 import { invalid } from '../../lib/errors.js';
+import { UNFINISHED_CALL_STATUSES } from '../../services/calls-query.js';
 import { shownScheduledCall } from '../../services/scheduled-calls.js';
 import { requireScope, tenantOf } from '../../services/viewer.js';
 import { AgentVersionType } from '../agent/agent.type.js';
@@ -24,6 +25,11 @@ async function callFeed(
     keyOf: (message) => (only === null || message.tenantId === only ? message.callId : null),
     snapshot: () => services.callsQuery.unfinished(viewer, narrowed),
     load: (id) => services.callsQuery.matching(viewer, narrowed, id),
+    stateOf: ({ id, status, updatedAt }) => ({
+      key: id,
+      finished: !(UNFINISHED_CALL_STATUSES as readonly string[]).includes(status),
+      version: `${status} ${updatedAt.getTime()}`,
+    }),
   });
 }
 

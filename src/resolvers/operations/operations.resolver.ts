@@ -26,6 +26,11 @@ async function diagnosticFeed(
     snapshot: async () =>
       (await services.diagnosticsQuery.page(viewer, { tenantId: only, resolved: false }, { first: MAX_PAGE })).rows,
     load: (id) => services.diagnosticsQuery.find(viewer, id, only),
+    stateOf: ({ id, resolvedAt, count, lastSeenAt }) => ({
+      key: id,
+      finished: resolvedAt != null,
+      version: `${count} ${lastSeenAt.getTime()}`,
+    }),
   });
 }
 

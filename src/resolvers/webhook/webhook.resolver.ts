@@ -3,6 +3,7 @@ import type { WebhookDelivery, WebhookEndpoint } from '../../entities/index.js';
 import { followChanges } from '../../live/changes.js';
 import type { FeedIterator } from '../../live/feed-reader.js';
 import { requireScope, tenantOf } from '../../services/viewer.js';
+import { UNSETTLED } from '../../services/webhook-deliveries.js';
 import { byCreation, PageArgs, toConnection, type Connection } from '../common/connection.js';
 import { DateTime } from '../common/scalars.js';
 import type { GraphqlContext } from '../context.js';
@@ -30,6 +31,11 @@ async function deliveryFeed(
     keyOf: (message) => (only === null || message.tenantId === only ? message.deliveryId : null),
     snapshot: () => services.webhookDeliveries.unsettled(viewer, only),
     load: (id) => services.webhookDeliveries.find(viewer, id),
+    stateOf: ({ id, status, updatedAt }) => ({
+      key: id,
+      finished: !UNSETTLED.includes(status),
+      version: `${status} ${updatedAt.getTime()}`,
+    }),
   });
 }
 
