@@ -6,8 +6,10 @@ import {
   AgentVersion,
   AuditEntry,
   Call,
+  CallbackTask,
   PhoneRoute,
   Scenario,
+  ScheduledCall,
   SignatureCheck,
   SyntheticCall,
   SyntheticRun,
@@ -695,6 +697,39 @@ describe('a version that is not cleared takes no customer’s call', () => {
     const resumed = await twilio(`/api/v1/resume-call?call_id=${ringing.id}`, { CallSid: ringing.callSid! });
     expect(answers(resumed)).toBe(false);
     expect(resumed).toContain('<Say>');
+  });
+
+  it('dialled later: a scheduled call, or a callback that dials by itself', async () => {
+    const { dueDials } = gateway.app.services.calls;
+    const due = new Date(Date.now() + 3_600_000);
+    const schedule = (to: string, body: object = {}) => dial({ to, schedule: due.toISOString(), ...body });
+    const [byAgent, byId, byCallback] = [freshNumber(), freshNumber(), freshNumber()];
+    expect((await schedule(byAgent, { agent_version_id: draft })).body.code).toBe('NOT_CLEARED');
+    const waiting = [
+      (await schedule(byAgent, { agent_key: 'front_desk' })).body.scheduled_call_id,
+      (await schedule(byId, { agent_version_id: acme.version.id })).body.scheduled_call_id,
+    ];
+    const { body: task } = await gateway.call('POST', '/api/v1/callbacks', {
+      key: acme.key,
+      body: {
+        number: byCallback,
+        reason: 'asked',
+        auto_dial: true,
+        agent_key: 'front_desk',
+        due_at: due.toISOString(),
+      },
+    });
+    // The version is rolled back before their time comes.
+    await change(acme.version.id, { rolledBackAt: new Date() });
+    const past = new Date(Date.now() - 1_000);
+    await all().nativeUpdate(ScheduledCall, { id: waiting }, { dueAt: past });
+    await all().nativeUpdate(CallbackTask, { id: task.id }, { dueAt: past, dialAt: null, autoDial: true });
+    await dueDials.sweep();
+    expect(await all().count(Call, { toNumber: [byAgent, byId, byCallback] })).toBe(0);
+    const states = (await all().find(ScheduledCall, { id: waiting })).map((row) => row.state);
+    expect(states).toEqual(['REFUSED', 'REFUSED']);
+    expect(await all().findOneOrFail(CallbackTask, { id: task.id })).toMatchObject({ state: 'OPEN', autoDial: false });
+    await clear(acme.version.id);
   });
 
   it('nor by a tenant that is resumed', async () => {
