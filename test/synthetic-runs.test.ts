@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Call } from '../src/entities/index.js';
+import { SYNTHETIC_RUN_QUEUE } from '../src/services/synthetic-runs.js';
 import { AudioLibrary } from '../src/simulators/audio/library.js';
 import { ModelSimulator } from '../src/simulators/model/server.js';
 import { openTestDatabase } from './testkit/database.js';
@@ -77,7 +78,9 @@ describe('a run of synthetic calls', { timeout: 120_000 }, () => {
   let gateway: TestGateway;
   let acme: Awaited<ReturnType<typeof agentAt>>;
   beforeAll(async () => {
-    gateway = await startGateway();
+    // As behind a proxy: whoever plays the carrier must sign for this origin, and reach the process itself.
+    const env = { PUBLIC_URL: 'https://voice.example.test', STREAM_SIGNATURE_REQUIRED: 'true' };
+    gateway = await startGateway({ env });
     acme = await agentAt(gateway);
     await acme.admin('PUT', '/tenants/acme/runtime-config', { webhook_url: `${system}/hook` });
   });
@@ -184,6 +187,16 @@ describe('a run of synthetic calls', { timeout: 120_000 }, () => {
     const session = await gateway.call('GET', `/api/v1/voice-sessions/${first.voice_session_id}`, { key: acme.key });
     expect(session.body.transcript[said.turn_index].content).toContain('in two days');
     expect(second.failures).toEqual([expect.stringMatching(/^Escalated by transfer.*No escalation was approved\.$/)]);
+  });
+
+  it('fails when the agent cannot be had, and quotes what the caller heard instead', async () => {
+    const audio = gateway.model.library.clip('hello').toString('base64');
+    const scenario = await acme.scenario({ intent: 'goodbye', caller_lines: [{ text: 'Hello', audio }] });
+    gateway.model.faults.refuseWith = 401;
+    const run = await acme.ended(await acme.start([scenario]));
+    gateway.model.faults.refuseWith = null;
+    expect(run.calls[0]).toMatchObject({ status: 'failed', checks: [{ check: 'answered', turn_index: null }] });
+    expect(run.calls[0].failures[0]).toContain('We are sorry');
   });
 
   it('places no more calls at once than it may', async () => {
@@ -312,6 +325,19 @@ describe('a run that outlives its process', { timeout: 120_000 }, () => {
       return body.status === 'completed' ? body : null;
     }, 'the end of the other run');
     expect(judged.calls[0].failures[0]).toContain('The text model could not judge it');
+
+    // What a process leaves that is killed in the middle of a call.
+    model.textFaults.status = null;
+    const em = database.database.em({ all: true });
+    await em.execute(`update synthetic_run set status = 'RUNNING' where id = ?`, [again.id]);
+    await em.execute(`update synthetic_call set status = 'RUNNING' where run_id = ?`, [again.id]);
+    await second.app.services.context.jobs.send(SYNTHETIC_RUN_QUEUE, { runId: again.id });
+    const repeated = await until(async () => {
+      const { body } = await second.admin('GET', `/synthetic-runs/${again.id}`);
+      return body.status === 'completed' ? body : null;
+    }, 'the call that is placed anew');
+    expect(repeated).toMatchObject({ passed: 1, failed: 0 });
+    expect(repeated.calls[0].call_id).not.toBe(judged.calls[0].call_id);
     await second.stop();
     await model.stop();
     await database.dispose();

@@ -65,7 +65,7 @@ function answeredCheck({ session, result, turns }: CallFacts): Finding {
   if (session !== null && heard !== undefined) return finding('answered', true, 'The agent answered.', heard);
   const spoken = result.said.length === 0 ? '' : ` The line said: “${result.said.join(' ')}”`;
   const why = result.problem === null ? END_WORDS[result.end] : `${END_WORDS[result.end]} ${result.problem}`;
-  return finding('answered', false, session === null ? why + spoken : `The agent said nothing. ${why}`, null);
+  return finding('answered', false, `${session === null ? '' : 'The agent said nothing. '}${why}${spoken}`, null);
 }
 
 function endCheck({ session, result, turns }: CallFacts): Finding {

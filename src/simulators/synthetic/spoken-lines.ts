@@ -7,7 +7,7 @@ const LINE_TIMEOUT_MS = 30_000;
 /** A model that paraphrases is asked once more. */
 const TRIES = 2;
 /** Lines kept; the same scenario is played many times in a run. */
-const MAX_KEPT = 200;
+const MAX_KEPT = 100;
 
 const INSTRUCTIONS =
   'You are the voice of a caller on the telephone. You say what you are told to say, word for word, in a natural tone, ' +
