@@ -176,7 +176,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     publicUrl,
     start: async () => {
       await infrastructure.database.migrate();
-      await services.calls.afterCall.work();
+      await services.calls.afterCall.work({ judging: config.surfaces.has('telephony') });
       await services.rolloutWatch.work();
       await services.syntheticRunner.work();
       await services.calls.retention.work();

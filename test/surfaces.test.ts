@@ -1,6 +1,7 @@
 import { WebSocket } from 'ws';
 import { getExpectedTwilioSignature } from 'twilio/lib/webhooks/webhooks.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { VoiceSession } from '../src/entities/index.js';
 import { newId } from '../src/lib/ids.js';
 import { systemClock, type Clock } from '../src/ports/clock.js';
 import { ScriptedCaller } from '../src/simulators/carrier/caller.js';
@@ -26,8 +27,18 @@ beforeAll(async () => {
   database = await openTestDatabase();
   const shared = { ENCRYPTION_KEY: 'a1'.repeat(32) };
   const overrides = { clock };
-  telephony = await startGateway({ database, overrides, env: { ...shared, SURFACES: 'telephony' } });
-  const calls = { ...shared, PUBLIC_URL: telephony.app.publicUrl, TWILIO_API_BASE_URL: telephony.carrier.baseUrl };
+  telephony = await startGateway({
+    database,
+    overrides,
+    env: { ...shared, SURFACES: 'telephony', TEXT_MODEL: 'simulated-text' },
+  });
+  // Who does not talk to callers holds no key of the models.
+  const calls = {
+    ...shared,
+    PUBLIC_URL: telephony.app.publicUrl,
+    TWILIO_API_BASE_URL: telephony.carrier.baseUrl,
+    OPENAI_API_KEY: '',
+  };
   runtime = await startGateway({
     database,
     overrides,
@@ -159,7 +170,9 @@ describe('a process', () => {
 
   it('is one of an installation: an admin sets up, a tenant dials, Twilio talks to a third', async () => {
     const body = { to: '+15555550321', agent_key: 'front_desk' };
-    telephony.carrier.behaviours.set(body.to, { handset: () => new ScriptedCaller([{ hangUp: true }]) });
+    telephony.carrier.behaviours.set(body.to, {
+      handset: () => new ScriptedCaller([{ waitForAgent: 400 }, { hangUp: true }]),
+    });
     const made = await runtime.call('POST', '/api/v1/make-call', { key: acme.key, body });
     expect([made.status, made.body.error]).toEqual([200, undefined]);
     const log = await until(async () => {
@@ -170,6 +183,12 @@ describe('a process', () => {
       key: acme.key,
     });
     expect(session).toMatchObject({ agent_key: 'front_desk', model: 'gpt-realtime' });
+    // Its summary was written where the text model is configured, whoever saw the job first.
+    const summarized = await until(
+      () => database.database.em({ all: true }).findOne(VoiceSession, { id: session.id, summarySource: { $ne: null } }),
+      'the summary',
+    );
+    expect(summarized.summarySource).toBe('simulated-text');
   });
 });
 

@@ -23,8 +23,8 @@ export class AfterCall {
     this.evaluations = new AutomaticEvaluations(context, textModel);
   }
 
-  /** Registers the workers. */
-  async work(): Promise<void> {
+  /** Registers the workers. `judging` false: a process without the text model's key leaves its work to those that have it. */
+  async work({ judging = true }: { judging?: boolean } = {}): Promise<void> {
     const { jobs, settings } = this.context;
     const policy: QueuePolicy = {
       retryLimit: TEXT_MODEL_RETRIES,
@@ -32,8 +32,10 @@ export class AfterCall {
       maxRetryDelaySeconds: MAX_RETRY_DELAY_SECONDS,
       pollSeconds: 2,
     };
-    await jobs.work<{ sessionId: string }>(SUMMARY_QUEUE, { ...policy, concurrency: 4 }, (job) => this.summarize(job));
-    await jobs.work<{ sessionId: string }>(EVALUATION_QUEUE, { ...policy, concurrency: 2 }, (job) =>
+    await jobs.work<{ sessionId: string }>(SUMMARY_QUEUE, { ...policy, concurrency: judging ? 4 : 0 }, (job) =>
+      this.summarize(job),
+    );
+    await jobs.work<{ sessionId: string }>(EVALUATION_QUEUE, { ...policy, concurrency: judging ? 2 : 0 }, (job) =>
       this.evaluations.evaluate(job),
     );
     await jobs.work<{ callId: string }>(
