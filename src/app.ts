@@ -188,6 +188,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       await liveAudio.start();
       if (media !== null) await services.calls.commands.serve(media.registry);
       if (media !== null) await services.calls.liveAudio.serve(media.registry);
+      if (media !== null) await services.calls.phones.serve(media.registry);
       if (config.surfaces.has('telephony')) services.calls.reconciler.start();
       services.metricsRollup.start();
       services.providerHealth.start();
@@ -204,6 +205,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       if (drainMs > 0 && handedOver > 0) await delay(HAND_OVER_MS);
       services.calls.commands.stop();
       services.calls.legs.stop();
+      services.calls.phones.stop();
       services.calls.liveAudio.stop();
       await liveAudio.close();
       await services.calls.reconciler.stop();

@@ -17,8 +17,9 @@ let globex: Awaited<ReturnType<typeof seedCallable>>;
 const DESK = '+15555550700';
 beforeAll(async () => {
   const bus = process.env.REDIS_URL ? {} : { bus: new MemoryBus() };
-  owner = await startGateway({ overrides: bus });
-  other = await startGateway({ database: owner.database, overrides: bus });
+  const overrides = { ...bus, timing: { recorderBatchMs: 10, sweepIntervalMs: 500, commandAckMs: 15_000 } };
+  owner = await startGateway({ overrides });
+  other = await startGateway({ database: owner.database, overrides });
   acme = await seedCallable(owner);
   globex = await seedCallable(owner, 'globex', '+15555559876');
 });
@@ -309,7 +310,10 @@ describe('a command', () => {
     const { commands } = owner.app.services.calls;
     commands.stop();
     const command_id = newId();
+    const { timing } = other.app.services.context.settings;
+    timing.commandAckMs = 500;
     const lost = await post(other, t, 'say', { text: 'Too late.', command_id });
+    timing.commandAckMs = 15_000;
     expect(lost).toMatchObject({
       status: 503,
       body: { code: 'COMMAND_NOT_ACKNOWLEDGED', retryable: true, command_id },

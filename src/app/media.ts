@@ -31,7 +31,7 @@ export interface MediaOptions {
 export function createMedia(services: Services, { log }: Infrastructure, options: MediaOptions): Media {
   const registry = new BridgeRegistry();
   const streamOrigin = options.publicUrl.replace(/^http/, 'ws');
-  const { accounts, mediaSessions, signatureEvidence } = services.calls;
+  const { accounts, mediaSessions, phones, signatureEvidence } = services.calls;
   const route = new StreamRoute({
     context: {
       model: options.model,
@@ -41,6 +41,7 @@ export function createMedia(services: Services, { log }: Infrastructure, options
       ticker: new Ticker(options.clock),
     },
     sessions: mediaSessions,
+    phones,
     registry,
     signatureRequired: options.signatureRequired,
     // Over the URL of the TwiML, which has neither query nor parameters (trap 29).

@@ -112,6 +112,18 @@ export class CallBridge implements LiveCall, Ticking {
     return this.parts.caller.addTap(listener);
   }
 
+  phonePresent(phoneId: string): boolean {
+    return this.isLive && this.conversation.phone.present(phoneId);
+  }
+
+  phoneAudio(phoneId: string, base64: string): void {
+    if (this.isLive) this.conversation.phone.hear(phoneId, base64);
+  }
+
+  phoneGone(phoneId: string): void {
+    if (this.isLive) this.conversation.phone.gone(phoneId, 'the phone hung up');
+  }
+
   /** The process goes away: Twilio asks the resume route, where another one takes over. The session lives on. */
   handOver(): void {
     this.end('close');

@@ -47,6 +47,14 @@ export class CallerSide {
     return true;
   }
 
+  /** Sends what a supervisor says to the caller, as it comes. */
+  relay(base64: string): void {
+    if (this.closed) return;
+    if (this.socket.bufferedAmount > MAX_BUFFERED_BYTES) return this.metrics.framesDropped('to_caller', 1);
+    this.socket.send(this.frames.media(base64));
+    if (this.taps.length > 0) this.tell('supervisor', base64, this.streamMs);
+  }
+
   /** The model finished this item. True: it has been heard to its end already. */
   endItem(itemId: string): boolean {
     const { mark, heard } = this.ledger.finish(itemId);

@@ -12,7 +12,9 @@ import { textItem } from './model-items.js';
 import { ModelSide, type ModelListener } from './model-side.js';
 import { muteUpdate, turnTaking, type TurnTaking } from './realtime-session-config.js';
 import type { Heard } from './playback-ledger.js';
-import { Notes, reseedItems } from './reseed.js';
+import { PhoneSeat } from './phone-seat.js';
+import { PhoneTranscript } from './phone-transcript.js';
+import { COLLEAGUE_SAID, Notes, reseedItems } from './reseed.js';
 import { ResponseGate, type ResponseRequest } from './response-gate.js';
 import { SILENCE_BASE64, SilenceGuard } from './silence.js';
 import { TurnSequencer } from './turn-sequencer.js';
@@ -36,6 +38,7 @@ export class Conversation implements ModelListener {
   readonly silence = new SilenceGuard();
   readonly taking: TurnTaking;
   readonly model: ModelSide;
+  readonly phone: PhoneSeat;
   private readonly notes = new Notes();
   private readonly keypad: Keypad;
   /** The caller waits for an answer. */
@@ -56,7 +59,11 @@ export class Conversation implements ModelListener {
       {
         started: (turn) => journal.append('TurnStarted', { turn }),
         partial: (turn) => journal.partial(turn),
-        completed: (turn) => journal.append('TurnCompleted', { turn }),
+        completed: (turn) => {
+          journal.append('TurnCompleted', { turn });
+          if (turn.speaker === 'SUPERVISOR' && turn.text !== '')
+            send(textItem('system', `${COLLEAGUE_SAID}${turn.text}`));
+        },
       },
       { nextIndex: plan.nextTurnIndex, history: plan.history, sessionMs: (ms) => journal.sessionMs(ms) },
     );
@@ -79,6 +86,11 @@ export class Conversation implements ModelListener {
     this.keypad = new Keypad(deadlines, (digits) => {
       send(textItem('user', `The caller pressed keys on the telephone: ${digits}`));
       this.gate.request({ purpose: 'reply' });
+    });
+    this.phone = new PhoneSeat(parts, {
+      mute: () => this.mute(),
+      unmute: () => this.unmute(),
+      transcript: () => new PhoneTranscript({ model: context.model, plan, turns: this.turns, nowMs }),
     });
     const leave = (farewell: Farewell): void => this.leave.begin(farewell, this.calls.busy);
     const tell = this.tell.bind(this);
@@ -108,6 +120,9 @@ export class Conversation implements ModelListener {
     this.replyOwed = plan.resumed && (lastTurn?.speaker === 'CALLER' || lastTurn?.interrupted === true);
     const spentMs = this.parts.journal.sessionMs(this.nowMs);
     deadlines.after('max-duration', Math.max(0, plan.maxDurationMs - spentMs), () => this.timeIsUp());
+    // The word was taken from the agent before the call came here.
+    if (plan.silenced) this.mute();
+    if (plan.phoneId !== null) this.phone.expectBack(plan.phoneId);
     this.model.start();
   }
 
@@ -263,6 +278,7 @@ export class Conversation implements ModelListener {
   end(heard: readonly Heard[], nowMs: number): void {
     if (this.over) return;
     this.over = true;
+    this.phone.close();
     this.toolsEnded = this.calls.abort();
     this.gate.cancelWaiting();
     this.silence.speech(false, nowMs);

@@ -43,6 +43,25 @@ export function sessionUpdate(plan: CallPlan): RealtimeClientEvent {
   };
 }
 
+/** `session.update` of a session that only writes down what it hears. */
+export function listeningUpdate(plan: CallPlan): RealtimeClientEvent {
+  const { transcriptionModel: model, language } = plan;
+  return {
+    type: 'session.update',
+    session: {
+      type: 'realtime',
+      output_modalities: ['text'],
+      audio: {
+        input: {
+          format: { type: 'audio/pcmu' },
+          transcription: { model, ...(language === null ? {} : { language }) },
+          turn_detection: { ...DEFAULT_TURN_DETECTION, create_response: false, interrupt_response: false },
+        },
+      },
+    },
+  };
+}
+
 /** `session.update` that lets the model listen without answering, or answer again. */
 export function muteUpdate(plan: CallPlan, muted: boolean): RealtimeClientEvent {
   const detection = turnDetection(plan);

@@ -5,10 +5,13 @@ import { textItem } from './model-items.js';
 /** About 8,000 tokens: enough to go on, small enough to be read before the caller wonders. */
 const MAX_CHARACTERS = 24_000;
 
+/** How the model learns what a supervisor said. */
+export const COLLEAGUE_SAID = 'A colleague said to the caller: ';
+
 const ROLES: Record<Speaker, { role: 'user' | 'assistant' | 'system'; lead: string }> = {
   CALLER: { role: 'user', lead: '' },
   AGENT: { role: 'assistant', lead: '' },
-  SUPERVISOR: { role: 'system', lead: 'A colleague said to the caller: ' },
+  SUPERVISOR: { role: 'system', lead: COLLEAGUE_SAID },
   SYSTEM: { role: 'system', lead: '' },
 };
 

@@ -1,9 +1,10 @@
 import { AppError } from '../lib/errors.js';
 import { noMediaMetrics } from '../ports/media-metrics.js';
-import type { MediaSessions } from '../ports/media-session.js';
+import type { MediaPhones, MediaSessions } from '../ports/media-session.js';
 import type { BridgeRegistry } from './bridge-registry.js';
 import { CallBridge } from './call-bridge.js';
 import type { StreamSocket } from './caller-side.js';
+import { PhoneStream } from './phone-stream.js';
 import type { EngineContext } from './engine-context.js';
 import { STREAM_CLOSE, closeFor, type StreamClose } from './stream-close.js';
 import { parseTwilioMessage, type TwilioMessage } from './twilio-frames.js';
@@ -22,6 +23,8 @@ export type StreamVerifier = (request: {
 export interface StreamServices {
   context: EngineContext;
   sessions: MediaSessions;
+  /** Missing: no phones take calls over here. */
+  phones?: MediaPhones;
   registry: BridgeRegistry;
   verify: StreamVerifier;
 }
@@ -52,7 +55,7 @@ const RATE_CHECK_EVERY = 256;
  */
 export class StreamConnection {
   private state: 'waiting' | 'claiming' | 'bridged' | 'closed' = 'waiting';
-  private bridge: CallBridge | null = null;
+  private bridge: CallBridge | PhoneStream | null = null;
   private readonly early: TwilioMessage[] = [];
   private messages = 0;
   private socketGone = false;
@@ -91,19 +94,10 @@ export class StreamConnection {
 
   private async claim(start: Start): Promise<void> {
     this.state = 'claiming';
-    const { sessions, registry, context } = this.services;
+    const { context } = this.services;
     try {
       await this.verifySignature(start.accountSid);
-      const claimed = await sessions.claim({
-        token: start.parameters['stream_token'] ?? this.facts.queryToken,
-        callSid: start.callSid,
-        streamSid: start.streamSid,
-        accountSid: start.accountSid,
-      });
-      // Test calls are no operations: nothing of them is counted.
-      const counted = claimed.plan.synthetic ? { ...context, metrics: noMediaMetrics } : context;
-      const bridge = new CallBridge(claimed, this.socket, counted);
-      registry.add(bridge);
+      const bridge = await this.open(start);
       this.bridge = bridge;
       this.state = 'bridged';
       bridge.start();
@@ -117,6 +111,24 @@ export class StreamConnection {
       else context.log.warn(facts, 'a media stream was refused');
       this.refuse(close);
     }
+  }
+
+  private async open(start: Start): Promise<CallBridge | PhoneStream> {
+    const { sessions, phones, registry, context } = this.services;
+    const claim = {
+      token: start.parameters['stream_token'] ?? this.facts.queryToken,
+      callSid: start.callSid,
+      streamSid: start.streamSid,
+      accountSid: start.accountSid,
+    };
+    if (start.parameters['role'] === 'phone' && phones !== undefined)
+      return new PhoneStream(await phones.claim(claim), this.socket, context);
+    const claimed = await sessions.claim(claim);
+    // Test calls are no operations: nothing of them is counted.
+    const counted = claimed.plan.synthetic ? { ...context, metrics: noMediaMetrics } : context;
+    const bridge = new CallBridge(claimed, this.socket, counted);
+    registry.add(bridge);
+    return bridge;
   }
 
   private async verifySignature(accountSid: string): Promise<void> {

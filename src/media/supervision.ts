@@ -18,8 +18,8 @@ const DEEDS: Record<CommandAction, Deed> = {
   WHISPER: { as: 'WHISPER', run: (_parts, talk, command) => talk.tell(needed(command, 'text'), false) },
   MUTE: { as: 'MUTE', run: (_parts, talk) => talk.mute() },
   UNMUTE: { as: 'UNMUTE', run: (_parts, talk) => talk.unmute() },
-  TAKE_OVER: { as: 'TAKE_OVER', run: (_parts, talk) => talk.mute() },
-  HAND_BACK: { as: 'HAND_BACK', run: (_parts, talk) => talk.unmute() },
+  TAKE_OVER: { as: 'TAKE_OVER', run: takeOver },
+  HAND_BACK: { as: 'HAND_BACK', run: handBack },
   TRANSFER: { as: 'TRANSFER', run: (parts, _talk, command) => transfer(parts, command, needed(command, 'target')) },
   ESCALATE: {
     as: 'ESCALATE',
@@ -30,7 +30,7 @@ const DEEDS: Record<CommandAction, Deed> = {
   WARM_TRANSFER: {
     as: 'TRANSFER',
     run: async (parts, talk, command) => {
-      await parts.control.bringPerson({ commandId: idOf(command), target: needed(command, 'target') });
+      await parts.control.bringPerson({ commandId: idOf(command), target: needed(command, 'target'), briefed: true });
       talk.tell(PERSON_IS_CALLED, true);
     },
   },
@@ -49,7 +49,12 @@ const DEEDS: Record<CommandAction, Deed> = {
   },
   // The caller is with the agent again, in the log as well.
   TRANSFER_FAILED: { as: 'HAND_BACK', run: (_parts, talk) => talk.tell(NOBODY_CAME, true) },
-  PHONE_LEFT: { as: 'HAND_BACK', run: (_parts, talk) => talk.unmute() },
+  PHONE_LEFT: {
+    as: 'HAND_BACK',
+    run: (_parts, talk, command) => {
+      if (!talk.phone.left(needed(command, 'target'))) throw new AppError('CONFLICT', 'This phone is not in the call');
+    },
+  },
 };
 
 const TAKEN = 'A supervisor took the call.';
@@ -71,6 +76,29 @@ export async function superviseCall(
     { action, by, text, target, commandId },
     commandId === null ? newId() : acknowledgementId(commandId),
   );
+}
+
+/** Without a phone the agent falls silent at once; with one when it joins. */
+async function takeOver(parts: CallParts, talk: Conversation, command: SupervisorCommand): Promise<void> {
+  const { target } = command;
+  if (talk.phone.taken) throw new AppError('CONFLICT', 'A phone takes this call over already; hand it back first');
+  if (target === null) return talk.mute();
+  const phoneId = idOf(command);
+  talk.phone.expect(phoneId);
+  try {
+    await parts.control.bringPerson({ commandId: phoneId, target, briefed: false });
+  } catch (error) {
+    talk.phone.left(phoneId);
+    throw error;
+  }
+}
+
+function handBack({ control, log }: CallParts, talk: Conversation): void {
+  const phoneId = talk.phone.dismiss();
+  if (phoneId === null) return;
+  control
+    .dismissPerson(phoneId)
+    .catch((error: unknown) => log.warn({ err: error }, 'a phone that was handed back could not be hung up'));
 }
 
 /** A supervisor does not wait for the agent to finish its sentence. */

@@ -17,6 +17,9 @@ const AGENT_TEXT_WAIT_MS = 2_000;
 /** Turns remembered for a new model session. */
 const MAX_HISTORY = 400;
 
+/** Whose words are recognised from their audio: the caller's, or those of a supervisor at a phone. */
+type Listened = 'CALLER' | 'SUPERVISOR';
+
 /** What became of an agent turn's audio; `interrupted` with how much of it was played. */
 type Playback = 'pending' | 'played' | { playedMs: number; sentMs: number };
 
@@ -77,30 +80,35 @@ export class TurnSequencer {
     this.chain.add(itemId, previousItemId, nowMs);
   }
 
-  speechStarted(itemId: string, nowMs: number): void {
-    const turn = this.open(itemId, 'CALLER', nowMs);
+  speechStarted(itemId: string, nowMs: number, speaker: Listened = 'CALLER'): void {
+    const turn = this.open(itemId, speaker, nowMs);
     if (turn !== null) turn.state.startedAtMs = this.sessionMs(nowMs);
   }
 
-  speechStopped(itemId: string, nowMs: number): void {
-    const turn = this.open(itemId, 'CALLER', nowMs);
+  speechStopped(itemId: string, nowMs: number, speaker: Listened = 'CALLER'): void {
+    const turn = this.open(itemId, speaker, nowMs);
     if (turn !== null) turn.state.endedAtMs = this.sessionMs(nowMs);
   }
 
   /** The caller's utterance is an item now. */
-  callerItem(itemId: string, previousItemId: string | null | undefined, nowMs: number): void {
-    const turn = this.open(itemId, 'CALLER', nowMs);
+  callerItem(
+    itemId: string,
+    previousItemId: string | null | undefined,
+    nowMs: number,
+    speaker: Listened = 'CALLER',
+  ): void {
+    const turn = this.open(itemId, speaker, nowMs);
     if (turn !== null) turn.state.endedAtMs ??= this.sessionMs(nowMs);
     this.chain.add(itemId, previousItemId, nowMs);
   }
 
-  callerDelta(itemId: string, delta: string, nowMs: number): void {
-    this.grow(this.open(itemId, 'CALLER', nowMs), delta);
+  callerDelta(itemId: string, delta: string, nowMs: number, speaker: Listened = 'CALLER'): void {
+    this.grow(this.open(itemId, speaker, nowMs), delta);
   }
 
   /** The recogniser is done. Null: it failed; what the deltas gave is kept. */
-  callerText(itemId: string, transcript: string | null, nowMs: number): void {
-    const turn = this.open(itemId, 'CALLER', nowMs);
+  callerText(itemId: string, transcript: string | null, nowMs: number, speaker: Listened = 'CALLER'): void {
+    const turn = this.open(itemId, speaker, nowMs);
     if (turn === null) return;
     if (transcript !== null) turn.transcript = transcript;
     turn.textDone = true;
@@ -172,7 +180,8 @@ export class TurnSequencer {
     for (const [itemId, turn] of this.turns) {
       if (!turn.placed) this.turns.delete(itemId);
       else if (turn.state.speaker === 'CALLER') this.force(itemId, turn, nowMs);
-      else this.agentText(itemId, null, nowMs);
+      // A supervisor's words come from another session.
+      else if (turn.state.speaker === 'AGENT') this.agentText(itemId, null, nowMs);
     }
   }
 
@@ -186,7 +195,7 @@ export class TurnSequencer {
   }
 
   /** The open turn of this item, new if need be; null when it is complete. */
-  private open(itemId: string, speaker: 'CALLER' | 'AGENT', nowMs: number): Turn | null {
+  private open(itemId: string, speaker: Listened | 'AGENT', nowMs: number): Turn | null {
     if (itemId === '' || this.settled.has(itemId)) return null;
     let turn = this.turns.get(itemId);
     if (turn === undefined) {
@@ -204,7 +213,7 @@ export class TurnSequencer {
         },
         transcript: '',
         textDone: false,
-        playback: speaker === 'CALLER' ? 'played' : 'pending',
+        playback: speaker === 'AGENT' ? 'pending' : 'played',
         placed: false,
         deadlineMs: Infinity,
       };
@@ -218,7 +227,7 @@ export class TurnSequencer {
     if (turn === undefined || turn.placed) return;
     turn.placed = true;
     turn.state.index = this.nextIndex++;
-    if (turn.state.speaker === 'CALLER') turn.deadlineMs = nowMs + TRANSCRIPT_WAIT_MS;
+    if (turn.state.speaker !== 'AGENT') turn.deadlineMs = nowMs + TRANSCRIPT_WAIT_MS;
     this.sink.started({ ...turn.state });
     this.completeIfReady(itemId, turn, nowMs);
   }
@@ -228,7 +237,7 @@ export class TurnSequencer {
     turn.transcript += delta;
     turn.state.text = turn.transcript;
     // What is generated after an interruption, nobody hears.
-    const audible = turn.state.speaker === 'CALLER' || turn.playback === 'pending';
+    const audible = turn.state.speaker !== 'AGENT' || turn.playback === 'pending';
     if (turn.placed && audible) this.sink.partial({ ...turn.state });
   }
 

@@ -43,6 +43,14 @@ export interface LiveCall {
   command(command: SupervisorCommand): Promise<void>;
   /** Hears both sides until the returned function is called. Costs nothing while nobody listens. */
   addTap(listener: AudioTap): () => void;
+  /**
+   * A supervisor's phone says that it is in the call, again and again; the agent falls silent the first time, and has the
+   * word again when it stops saying so. `phoneId`: the command that brought it. False: it has no place here (any more).
+   */
+  phonePresent(phoneId: string): boolean;
+  /** What the person at the phone says, base64 µ-law, on its way to the caller. */
+  phoneAudio(phoneId: string, base64: string): void;
+  phoneGone(phoneId: string): void;
 }
 
 export interface SupervisorCommand {
@@ -55,7 +63,7 @@ export interface SupervisorCommand {
 }
 
 /** Whose voice it is. */
-export type AudioSide = 'caller' | 'agent';
+export type AudioSide = 'caller' | 'agent' | 'supervisor';
 
 /**
  * One piece of audio: base64 µ-law as it passes, and the millisecond of the stream at which it is heard: what an agent says

@@ -22,6 +22,35 @@ export interface MediaSessions {
   claim(start: StreamStart): Promise<ClaimedSession>;
 }
 
+/** Streams of supervisors' phones; their `start` has the parameter `role` with the value `phone`. */
+export interface MediaPhones {
+  /** Like {@link MediaSessions.claim}, for a phone that takes a call over. */
+  claim(start: StreamStart): Promise<ClaimedPhone>;
+}
+
+export interface ClaimedPhone {
+  /** The command that brought it. */
+  phoneId: string;
+  sessionId: string;
+  streamSid: string;
+  line: PhoneLine;
+}
+
+/** A phone's connection to the call that it takes over. */
+export interface PhoneLine {
+  join(ear: PhoneEar): Promise<void>;
+  /** Base64 µ-law. Never waits. */
+  speak(base64: string): void;
+  /** `hungUp`: for good; else the stream broke, and the phone may come back in a moment. Idempotent. */
+  leave(how: { hungUp: boolean }): void;
+}
+
+export interface PhoneEar {
+  hear(base64: string): void;
+  /** The call is over, or needs this phone no more. May be told more than once. */
+  over(): void;
+}
+
 export interface ClaimedSession {
   plan: CallPlan;
   recorder: SessionRecorder;
@@ -51,7 +80,7 @@ export interface CallControl {
    */
   runFallback(cause: string): Promise<void>;
   /** Dials somebody for a supervisor; resolves when the carrier took it. What becomes of it comes back as a command. */
-  bringPerson(person: { commandId: string; target: string }): Promise<void>;
+  bringPerson(person: BroughtPerson): Promise<void>;
   /** The caller goes into the room in which that person waits; the stream ends because of it. */
   joinPerson(commandId: string): Promise<void>;
   /** That person is needed no more: ringing stops, a phone in the call is hung up. */
@@ -75,6 +104,15 @@ export interface CallControl {
   streamEnded(how: { by: 'stop' | 'close'; ended: EndReason | null }): Promise<void>;
   /** Proves that the owner lives; the engine calls it every 5 s. */
   beat(): Promise<void>;
+}
+
+/** Somebody whom a supervisor brings into a call, known by the command that asked for them. */
+export interface BroughtPerson {
+  commandId: string;
+  /** E.164. */
+  target: string;
+  /** They hear the agent's summary before the caller. */
+  briefed: boolean;
 }
 
 /** Everything that the engine needs to know about one call, resolved beforehand: request, then version, then tenant. */
@@ -116,6 +154,10 @@ export interface CallPlan {
   /** Next free turn index and whether SessionStarted was written already. */
   nextTurnIndex: number;
   resumed: boolean;
+  /** A supervisor has silenced the agent and not given the word back. */
+  silenced: boolean;
+  /** The phone that took the call over, by the command that brought it; null: none. */
+  phoneId: string | null;
   /** Set again after a resume, so that rules and allowed tools continue where they were. */
   currentIntent: string | null;
   marks: readonly ConversationMark[];

@@ -25,6 +25,13 @@ export interface Topics {
   audioWanted: { sessionId: string };
   /** Audio of a call, only while somebody wants it; as an `AudioTap` hears it. Lost pieces are not repeated. */
   callAudio: { sessionId: string; side: AudioSide; payload: string; timestampMs: number };
+  /** A supervisor's phone is in a call; said again and again while it is. `phoneId`: the command that brought it. */
+  phonePresent: { sessionId: string; phoneId: string };
+  /** What its person says; lost pieces are not repeated. */
+  phoneAudio: { sessionId: string; phoneId: string; payload: string };
+  phoneGone: { sessionId: string; phoneId: string };
+  /** The call needs this phone no more. */
+  phoneDismissed: { phoneId: string };
   /** A stream was taken over: the process that holds an older generation lets go at once. */
   sessionClaimed: { sessionId: string; generation: number };
 }
@@ -44,6 +51,10 @@ const CHANNEL_KEY: { [T in Topic]: (message: Topics[T]) => string | null } = {
   callCommandFailed: (m) => m.commandId,
   audioWanted: () => null,
   callAudio: (m) => m.sessionId,
+  phonePresent: () => null,
+  phoneAudio: (m) => m.sessionId,
+  phoneGone: () => null,
+  phoneDismissed: (m) => m.phoneId,
   sessionClaimed: (m) => m.sessionId,
 };
 

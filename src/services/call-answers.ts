@@ -3,7 +3,15 @@ import { conference, connectStream, dial, hangup, pause, redirect, response, say
 
 /** What Twilio is told to do with a call. A door turns it into TwiML with {@link twimlOf}. */
 export type CallAnswer =
-  | { kind: 'connect'; streamUrl: string; streamStatusUrl: string; token: string; resumeUrl: string }
+  | {
+      kind: 'connect';
+      streamUrl: string;
+      streamStatusUrl: string;
+      token: string;
+      resumeUrl: string;
+      /** Of the stream: a supervisor's phone; missing: the caller. */
+      role?: 'phone';
+    }
   | { kind: 'fallback'; fallback: SpokenFallback }
   /** For a person who is brought in: what it is about, then the room in which the caller joins them. */
   | { kind: 'brief'; words: string; language: string | null; room: string; statusUrl: string }
@@ -47,7 +55,12 @@ export function twimlOf(answer: CallAnswer): string {
   switch (answer.kind) {
     case 'connect':
       return response(
-        connectStream({ url: answer.streamUrl, statusCallback: answer.streamStatusUrl, token: answer.token }),
+        connectStream({
+          url: answer.streamUrl,
+          statusCallback: answer.streamStatusUrl,
+          token: answer.token,
+          role: answer.role,
+        }),
         redirect(answer.resumeUrl),
       );
     case 'fallback':

@@ -1,7 +1,7 @@
 import { Call, type AgentTool, type AgentVersion } from '../entities/index.js';
 import { AppError } from '../lib/errors.js';
 import { CarrierError, type Carrier, type CarrierCallUpdate } from '../ports/carrier.js';
-import type { CallControl, CallPlan, HttpTool } from '../ports/media-session.js';
+import type { BroughtPerson, CallControl, CallPlan, HttpTool } from '../ports/media-session.js';
 import type { EndReason } from '../ports/session-events.js';
 import { fallbackTwiml } from './call-answers.js';
 import { loadCallSetting, ownNumber } from './call-setting.js';
@@ -73,9 +73,9 @@ export class OwnedCall implements CallControl {
     }));
   }
 
-  async bringPerson({ commandId, target }: { commandId: string; target: string }): Promise<void> {
+  async bringPerson(person: BroughtPerson): Promise<void> {
     if (this.plan.synthetic) throw new AppError('UNPROCESSABLE', 'Nobody can be brought into a synthetic call');
-    await this.services.legs.dial(await this.call(), this.plan.sessionId, commandId, target);
+    await this.services.legs.dial(await this.call(), this.plan.sessionId, person);
   }
 
   async joinPerson(commandId: string): Promise<void> {

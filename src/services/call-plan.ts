@@ -9,13 +9,14 @@ import {
   type VoiceSession,
 } from '../entities/index.js';
 import type { CallPlan, ConversationMark, HttpTool } from '../ports/media-session.js';
-import type { TurnState } from '../ports/session-events.js';
+import type { SessionEventPayloads, SupervisorAction, TurnState } from '../ports/session-events.js';
 import { loadCallSetting, type CallSetting } from './call-setting.js';
 
 const TRANSCRIPTION_MODEL = 'gpt-4o-mini-transcribe';
 const DEFAULT_PROMPT =
   'You are a friendly voice agent on the telephone. Speak in short sentences. ' +
   'Find out what the caller needs, help where you can, and offer a person where you cannot.';
+const SILENCING: ReadonlySet<SupervisorAction> = new Set(['MUTE', 'TAKE_OVER']);
 const VARIABLE = /\{\{\s*([A-Za-z0-9_.-]+)\s*\}\}/g;
 
 /** What this claim of a session adds to its rows. */
@@ -58,6 +59,8 @@ export async function assemblePlan(em: EntityManager, { call, session, streamSid
     history: history.filter((turn) => turn.final && turn.text !== ''),
     nextTurnIndex: history.reduce((next, turn) => Math.max(next, turn.index + 1), 0),
     resumed: log.started,
+    silenced: log.silenced,
+    phoneId: log.phoneId,
     currentIntent: session.intent ?? null,
     marks: log.marks,
   };
@@ -118,10 +121,10 @@ async function loadHistory(em: EntityManager, sessionId: string): Promise<TurnSt
 async function loadLogFacts(
   em: EntityManager,
   sessionId: string,
-): Promise<{ started: boolean; marks: ConversationMark[] }> {
+): Promise<{ started: boolean; marks: ConversationMark[] } & Pick<CallPlan, 'silenced' | 'phoneId'>> {
   const events = await em.find(
     SessionEvent,
-    { sessionId, type: { $in: ['SessionStarted', 'ConcernRaised', 'IntentIdentified'] } },
+    { sessionId, type: { $in: ['SessionStarted', 'ConcernRaised', 'IntentIdentified', 'SupervisorActed'] } },
     { orderBy: { seq: 'asc' } },
   );
   const marks = events.flatMap(({ type, payload }): ConversationMark[] => {
@@ -129,5 +132,15 @@ async function loadLogFacts(
     if (type === 'ConcernRaised' && concern !== undefined) return [{ kind: 'concern', name: concern }];
     return type === 'IntentIdentified' && intent !== undefined ? [{ kind: 'intent', name: intent }] : [];
   });
-  return { started: events.some((event) => event.type === 'SessionStarted'), marks };
+  const acts = events
+    .filter(({ type }) => type === 'SupervisorActed')
+    .map(({ payload }) => payload as unknown as SessionEventPayloads['SupervisorActed']);
+  return { started: events.some((event) => event.type === 'SessionStarted'), marks, ...silenceOf(acts) };
+}
+
+/** Whether the agent has the word, after all that supervisors did. */
+function silenceOf(acts: readonly SessionEventPayloads['SupervisorActed'][]): Pick<CallPlan, 'silenced' | 'phoneId'> {
+  const last = acts.findLast(({ action }) => SILENCING.has(action) || action === 'UNMUTE' || action === 'HAND_BACK');
+  const silenced = last !== undefined && SILENCING.has(last.action);
+  return { silenced, phoneId: silenced && last.action === 'TAKE_OVER' && last.target !== null ? last.commandId : null };
 }

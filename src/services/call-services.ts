@@ -36,6 +36,7 @@ import { SessionLog } from './session-log.js';
 import { StoredSignatureEvidence, type SignatureEvidence } from './signature-evidence.js';
 import { StreamEnds } from './stream-ends.js';
 import { Supervisor } from './supervisor.js';
+import { SupervisorPhones } from './supervisor-phones.js';
 import { besideSynthetic } from './synthetic-lines.js';
 import { rolloutPicker, type VersionPicker } from './version-picker.js';
 
@@ -88,6 +89,7 @@ export interface CallServices {
   legs: PersonLegs;
   /** Likewise. */
   liveAudio: LiveAudio;
+  phones: SupervisorPhones;
   /** `work()` registers its queues; before the jobs are started. */
   afterCall: AfterCall;
   /** `work()` registers its queue and schedule; before the jobs are started. */
@@ -123,6 +125,7 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
     checks: ports.dialChecks ?? [doNotCallLists, new CallingHours()],
     gate,
   });
+  const liveAudio = new LiveAudio(context);
   const briefings = new Briefings(context, ports.textModel);
   const legs = new PersonLegs(context, { carrier, accounts, commands, briefings, diagnostics });
   return {
@@ -140,7 +143,8 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
     streamEnds,
     commands,
     legs,
-    liveAudio: new LiveAudio(context),
+    liveAudio,
+    phones: new SupervisorPhones(context, liveAudio),
     supervisor: new Supervisor(context, { commands, carrier, accounts, lookup, sessionLog, doNotCall: doNotCallLists }),
     makeCall,
     inbound: new InboundCalls(context, { picker, fallbacks, diagnostics, gate }),

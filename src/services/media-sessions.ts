@@ -55,7 +55,7 @@ export class StreamClaims implements MediaSessions {
     if (start.token === null) throw new AppError('UNAUTHENTICATED', 'The stream carries no token');
     const secrets = [settings.streamTokenSecret, settings.streamTokenSecretPrevious].filter((s) => s !== null);
     const token = readStreamToken(secrets, start.token, clock.now());
-    if (token.callSid !== start.callSid || !isUuid(token.callId))
+    if (token.callSid !== start.callSid || !isUuid(token.callId) || token.kind === 'phone')
       throw new AppError('UNAUTHENTICATED', 'The stream token belongs to another call');
     const claimed = await database.em({ all: true }).transactional((em) => this.claimIn(em, start, token));
     await claimed.announce();
@@ -150,7 +150,7 @@ export class StreamClaims implements MediaSessions {
 }
 
 /** A token opens one stream. Throws UNAUTHENTICATED when it was used before. */
-async function useToken(em: EntityManager, token: StreamTokenClaims, now: Date): Promise<void> {
+export async function useToken(em: EntityManager, token: StreamTokenClaims, now: Date): Promise<void> {
   const rows = await em.execute<unknown[]>(
     'insert into used_stream_token (jti, call_id, expires_at, created_at) values (?, ?, ?, ?) on conflict do nothing returning jti',
     [token.jti, token.callId, token.expiresAt, now],

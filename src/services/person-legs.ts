@@ -3,6 +3,7 @@ import { AppError } from '../lib/errors.js';
 import { derivedId, isUuid } from '../lib/ids.js';
 import { CarrierError, type Carrier, type CarrierAccount } from '../ports/carrier.js';
 import type { CommandAction } from '../ports/live-calls.js';
+import type { BroughtPerson } from '../ports/media-session.js';
 import type { SessionEventPayloads } from '../ports/session-events.js';
 import { PERSON, type CallAnswer } from './call-answers.js';
 import type { CallCommands } from './call-commands.js';
@@ -14,6 +15,7 @@ import { mayReport, type CarrierIdentity } from './carrier-identity.js';
 import type { ServiceContext } from './context.js';
 import type { DiagnosticSink } from './diagnostics.js';
 import type { Briefings } from './person-briefing.js';
+import { phoneAnswer } from './stream-answer.js';
 import { callbackUrl, legUrl } from './telephony-urls.js';
 
 export interface PersonLegServices {
@@ -69,14 +71,13 @@ export class PersonLegs {
   }
 
   /** Dials, once. Throws UNPROCESSABLE, CARRIER_REJECTED, CARRIER_UNAVAILABLE. */
-  async dial(call: Call, sessionId: string, commandId: string, target: string): Promise<void> {
+  async dial(call: Call, sessionId: string, { commandId, target, briefed }: BroughtPerson): Promise<void> {
     const { carrier, accounts, briefings } = this.services;
     const { settings, database } = this.context;
     const from = ownNumber(call);
     const account = await accounts.forCall(database.em({ tenantId: call.tenantId }), call);
     if (account === null) throw new AppError('CARRIER_UNAVAILABLE', 'The credentials of this call are gone');
     if (from === null) throw new AppError('UNPROCESSABLE', 'This call has no number of its own to dial from');
-    void briefings.prepare(commandId, sessionId);
     const at = { callId: call.id, commandId };
     try {
       const { sid } = await carrier.createCall(account, {
@@ -87,6 +88,7 @@ export class PersonLegs {
         statusCallback: legUrl(settings, 'leg-status', at),
         timeoutSeconds: RING_SECONDS,
       });
+      if (briefed) void briefings.prepare(commandId, sessionId);
       this.legs.set(commandId, { sid, callId: call.id, sessionId, account });
       this.watch ??= setInterval(() => void this.compare(), WATCH_MS).unref();
     } catch (error) {
@@ -94,19 +96,25 @@ export class PersonLegs {
     }
   }
 
-  /** Nobody needs this person any more. A phone that this process did not dial is refused at its next webhook. */
+  /** Nobody needs this person any more. A phone that this process did not dial is let go by its stream and webhooks. */
   async dismiss(commandId: string): Promise<void> {
+    await this.context.topics.publish('phoneDismissed', { phoneId: commandId }).catch(() => {});
     const leg = this.legs.get(commandId);
     if (leg === undefined) return;
     this.legs.delete(commandId);
     await this.hangUp(leg.account, leg.sid);
   }
 
-  /** The person answered: they hear what it is about and wait for the caller, unless it is too late. */
+  /**
+   * The person answered, unless it is too late: they hear what it is about and wait for the caller, or take the call over.
+   * Also asked when the stream of a phone is over.
+   */
   async answered(identity: CarrierIdentity, known: KnownCall, commandId: string | null): Promise<CallAnswer> {
     const visit = await this.visit(identity, known, commandId);
     if (visit === null || !(await this.isWanted(visit))) return { kind: 'hang-up' };
     const { call, session, command } = visit;
+    if (command.action === 'TAKE_OVER')
+      return phoneAnswer(this.context, { callId: call.id, commandId: command.id, callSid: known.callSid });
     return {
       kind: 'brief',
       words: await this.services.briefings.words(command, call, session),
@@ -123,7 +131,15 @@ export class PersonLegs {
     const visit = await this.visit(identity, known, commandId);
     if (visit === null || !(await this.isWanted(visit))) return;
     const { call, command } = visit;
-    await this.services.diagnostics.raise({
+    const tookOver = command.action === 'TAKE_OVER';
+    // Whoever took a call over may also leave it.
+    if (!tookOver || word !== 'completed') await this.raise(call, word);
+    const action = tookOver ? 'PHONE_LEFT' : 'TRANSFER_FAILED';
+    await this.tellOwner(visit, { action, by: SYSTEM, text: word, target: command.id });
+  }
+
+  private raise(call: Call, word: string): Promise<void> {
+    return this.services.diagnostics.raise({
       tenantId: call.tenantId,
       code: 'transfer_failed',
       severity: 'WARNING',
@@ -131,7 +147,6 @@ export class PersonLegs {
       action: 'Check the number that was called and who answers it.',
       detail: { callId: call.id, dialStatus: word },
     });
-    await this.tellOwner(visit, { action: 'TRANSFER_FAILED', by: SYSTEM, text: word, target: command.id });
   }
 
   /** The person has heard what it is about and waits in the room: now the caller joins them. */

@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { newId } from '../lib/ids.js';
 import { storable } from '../lib/json.js';
 import type {
+  EscalationState,
   NewSessionEvent,
   SessionEventPayloads,
   SessionEventType,
@@ -97,13 +98,14 @@ export async function project(
     if ('turn' in event.payload)
       turns.set(event.payload.turn.index, { turn: event.payload.turn, seq: session.last_seq + 1 + i });
     if ('toolCall' in event.payload) tools.set(event.payload.toolCall.id, event.payload.toolCall);
-    if (event.type === 'SessionEscalated' && !session.synthetic)
+    const handoff = handoffOf(event);
+    if (handoff !== null && !session.synthetic)
       await outbox.enqueue(em, session.tenant_id, 'voice.call.escalated', {
         call_sid: session.call_sid,
         voice_session_id: session.id,
-        target: event.payload.escalation.target,
-        initiated_by: event.payload.escalation.initiatedBy.toLowerCase(),
-        reason: event.payload.escalation.reason,
+        target: handoff.target,
+        initiated_by: handoff.initiatedBy.toLowerCase(),
+        reason: handoff.reason,
       });
   }
   for (const { turn, seq } of turns.values()) await upsertTurn(em, session, turn, seq);
@@ -120,6 +122,13 @@ export async function project(
     );
   if (changes.call.size > 0) await em.execute(...updateStatement('call', session.call_id, changes.call));
   return changes.call.size > 0 || changes.session.has('status') || changes.session.has('stream_sid');
+}
+
+/** What tenants hear of as an escalation: a handoff, a callback, or a person who took the call over. */
+function handoffOf(event: NewSessionEvent): Pick<EscalationState, 'target' | 'initiatedBy' | 'reason'> | null {
+  if (event.type === 'SessionEscalated') return event.payload.escalation;
+  if (event.type !== 'SupervisorActed' || event.payload.action !== 'TAKE_OVER') return null;
+  return { target: event.payload.target, initiatedBy: 'SUPERVISOR', reason: 'A supervisor took the call over.' };
 }
 
 function updateStatement(table: string, id: string, columns: Map<string, unknown>): [string, unknown[]] {

@@ -2,8 +2,8 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { safeEqual } from '../lib/crypto.js';
 import { AppError } from '../lib/errors.js';
 
-/** `initial` opens a session's first stream; `resume` takes a live session over. */
-export type StreamTokenKind = 'initial' | 'resume';
+/** `initial` opens a session's first stream; `resume` takes a live session over; `phone` is a supervisor's. */
+export type StreamTokenKind = 'initial' | 'resume' | 'phone';
 
 export interface StreamTokenClaims {
   /** Unique: a token opens one stream. */
@@ -13,19 +13,22 @@ export interface StreamTokenClaims {
   callSid: string;
   kind: StreamTokenKind;
   expiresAt: Date;
+  /** Of a phone: the command that brought it. */
+  phoneId: string | null;
 }
 
 /** Time to open the stream with it. */
 export const STREAM_TOKEN_SECONDS = 60;
 
-const KIND_LETTER = { initial: 'i', resume: 'r' } as const;
+const KIND_LETTER = { initial: 'i', resume: 'r', phone: 'p' } as const;
+const KINDS = Object.keys(KIND_LETTER) as StreamTokenKind[];
 
 /**
  * Makes a token `<payload>.<HMAC-SHA256>`, both base64url; far below the 500 characters that a `<Parameter>` holds.
  */
 export function mintStreamToken(
   secret: string,
-  claims: { callId: string; callSid: string; kind: StreamTokenKind },
+  claims: { callId: string; callSid: string; kind: StreamTokenKind; phoneId?: string },
   now: Date,
 ): string {
   const payload = [
@@ -34,6 +37,7 @@ export function mintStreamToken(
     claims.callSid,
     KIND_LETTER[claims.kind],
     Math.floor(now.getTime() / 1_000) + STREAM_TOKEN_SECONDS,
+    ...(claims.phoneId === undefined ? [] : [claims.phoneId]),
   ].join('|');
   const body = Buffer.from(payload).toString('base64url');
   return `${body}.${sign(secret, body)}`;
@@ -47,15 +51,18 @@ export function readStreamToken(secrets: readonly string[], token: string, now: 
   const [body, signature, ...rest] = token.split('.');
   if (!body || !signature || rest.length > 0 || !secrets.some((secret) => safeEqual(sign(secret, body), signature)))
     throw new AppError('UNAUTHENTICATED', 'The stream token is not valid');
-  const [jti, callId, callSid, letter, expires] = Buffer.from(body, 'base64url').toString('utf8').split('|');
+  const [jti, callId, callSid, letter, expires, phoneId = null] = Buffer.from(body, 'base64url')
+    .toString('utf8')
+    .split('|');
   const expiresAt = new Date(Number(expires) * 1_000);
   if (expiresAt.getTime() < now.getTime()) throw new AppError('UNAUTHENTICATED', 'The stream token has expired');
   return {
     jti: jti!,
     callId: callId!,
     callSid: callSid!,
-    kind: letter === KIND_LETTER.resume ? 'resume' : 'initial',
+    kind: KINDS.find((kind) => KIND_LETTER[kind] === letter) ?? 'initial',
     expiresAt,
+    phoneId,
   };
 }
 

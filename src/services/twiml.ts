@@ -21,14 +21,21 @@ export function response(...verbs: Verb[]): string {
  * Connects the call to a media stream, both ways. Blocks until the socket is closed; what follows runs then. The token
  * travels as a parameter because Twilio strips queries from the URL (trap 1).
  */
-export function connectStream(stream: { url: string; statusCallback: string; token: string }): Verb {
+export function connectStream(stream: {
+  url: string;
+  statusCallback: string;
+  token: string;
+  /** Told to our end beside the token. */
+  role?: string | undefined;
+}): Verb {
   return tag(
     'Connect',
     {},
     tag(
       'Stream',
       { url: stream.url, statusCallback: stream.statusCallback, statusCallbackMethod: 'POST' },
-      tag('Parameter', { name: 'stream_token', value: stream.token }),
+      tag('Parameter', { name: 'stream_token', value: stream.token }) +
+        (stream.role === undefined ? '' : tag('Parameter', { name: 'role', value: stream.role })),
     ),
   );
 }

@@ -29,6 +29,8 @@ export function aPlan(over: Partial<CallPlan> = {}): CallPlan {
     history: [],
     nextTurnIndex: 0,
     resumed: false,
+    silenced: false,
+    phoneId: null,
     currentIntent: null,
     marks: [],
     ...over,

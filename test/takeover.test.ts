@@ -1,0 +1,201 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Call, SessionEvent, VoiceSession } from '../src/entities/index.js';
+import { MemoryBus } from '../src/pubsub/memory.js';
+import type { SimulatedCall } from '../src/simulators/carrier/call.js';
+import { ScriptedCaller, type Step } from '../src/simulators/carrier/caller.js';
+import { seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
+import { must } from './testkit/graphql.js';
+import { until } from './testkit/until.js';
+
+/** Calls and phones live at `owner`; supervisors ask at `other`, which shares database and bus with it. */
+let owner: TestGateway;
+let other: TestGateway;
+let acme: Awaited<ReturnType<typeof seedCallable>>;
+beforeAll(async () => {
+  const bus = process.env.REDIS_URL ? {} : { bus: new MemoryBus() };
+  const overrides = { ...bus, timing: { recorderBatchMs: 10, sweepIntervalMs: 500, commandAckMs: 15_000 } };
+  owner = await startGateway({ overrides });
+  other = await startGateway({ database: owner.database, overrides });
+  acme = await seedCallable(owner);
+});
+afterAll(async () => {
+  await other.stop();
+  await owner.stop();
+});
+
+const PHONE = '+15555550720';
+const em = () => owner.database.database.em({ all: true });
+const say = (name: string): Step => ({ say: owner.model.library.clip(name) });
+const textOf = (name: string) => owner.model.library.text(name);
+const transcribed = (person: ScriptedCaller) => owner.model.library.transcribe(Buffer.concat(person.heard));
+let callers = 0;
+
+/** A person whose next words the test decides. */
+class Person extends ScriptedCaller {
+  private next: ScriptedCaller | null = null;
+  constructor() {
+    super([]);
+  }
+  speak(name: string): void {
+    this.next = new ScriptedCaller([say(name)]);
+  }
+  hangUp(): void {
+    this.next = new ScriptedCaller([{ hangUp: true }]);
+  }
+  breakSocket(): void {
+    this.next = new ScriptedCaller([{ breakSocket: true }]);
+  }
+  override tick(heard: Buffer | null) {
+    if (heard !== null) this.heard.push(heard);
+    return this.next?.tick(null) ?? { frame: null };
+  }
+}
+
+interface Talk {
+  call: SimulatedCall;
+  caller: Person;
+  row: Call;
+  session: VoiceSession;
+  over: Promise<unknown>;
+}
+async function talk(): Promise<Talk> {
+  const caller = new Person();
+  const call = owner.carrier.startInboundCall({
+    from: `+1555555${7_000 + callers++}`,
+    to: acme.number,
+    handset: caller,
+  });
+  const over = call.run();
+  const session = await until(
+    () => em().findOne(VoiceSession, { callSid: call.sid, turnCount: { $gte: 1 } }),
+    'the greeting',
+  );
+  return { call, caller, over, session, row: await em().findOneOrFail(Call, { callSid: call.sid }) };
+}
+/** Takes over with a phone, and waits until its person hears the caller's line. */
+async function takenOver(t: Talk): Promise<{ person: Person; leg: SimulatedCall }> {
+  const person = new Person();
+  owner.carrier.behaviours.set(PHONE, { handset: () => person });
+  const { takeOver } = await must(
+    other,
+    `mutation ($id: ID!, $to: PhoneNumber) { takeOver(callId: $id, to: $to) { status escalated } }`,
+    { id: t.row.id, to: PHONE },
+    acme.key,
+  );
+  expect(takeOver).toEqual({ status: 'IN_PROGRESS', escalated: true });
+  await until(() => person.heard.length > 10, 'the line');
+  return { person, leg: owner.carrier.calls.findLast((call) => call.options.to === PHONE)! };
+}
+const acts = async (t: Talk) =>
+  (
+    await em().find(SessionEvent, { sessionId: t.session.id, type: 'SupervisorActed' }, { orderBy: { seq: 'asc' } })
+  ).map(({ payload }) => payload as { action: string; by: string });
+const story = async (t: Talk) =>
+  (await em().find(SessionEvent, { sessionId: t.session.id, type: 'TurnCompleted' }, { orderBy: { seq: 'asc' } })).map(
+    ({ payload }) => {
+      const { speaker, text } = payload.turn as { speaker: string; text: string };
+      return `${speaker} ${text}`;
+    },
+  );
+const handBack = (t: Talk) => other.call('POST', `/api/v1/calls/${t.call.sid}/hand-back`, { key: acme.key });
+const agentSpeaks = async (t: Talk) => {
+  const before = (await story(t)).filter((line) => line.startsWith('AGENT')).length;
+  t.caller.speak('order-status');
+  await until(
+    async () => (await story(t)).filter((line) => line.startsWith('AGENT')).length > before,
+    'the agent to answer',
+  );
+};
+
+describe('a supervisor’s phone that takes a call over', () => {
+  it('talks with the caller instead of the agent; every word is written down, and the agent learns of it', async () => {
+    const t = await talk();
+    const { person, leg } = await takenOver(t);
+    expect(leg.options).toMatchObject({ from: acme.number, direction: 'outbound-api' });
+    t.caller.speak('order-status');
+    await until(() => transcribed(person).includes(textOf('order-status')), 'the caller at the phone');
+    person.speak('confirm-appointment');
+    await until(() => transcribed(t.caller).includes(textOf('confirm-appointment')), 'the person at the caller');
+    await until(
+      async () => (await story(t)).includes(`SUPERVISOR ${textOf('confirm-appointment')}`),
+      'the words of the person',
+    );
+    expect(await story(t)).toEqual([
+      'AGENT Hello, how can I help you?',
+      `CALLER ${textOf('order-status')}`,
+      `SUPERVISOR ${textOf('confirm-appointment')}`,
+    ]);
+    const again = await other.call('POST', `/api/v1/calls/${t.call.sid}/take-over`, {
+      key: acme.key,
+      body: { to: PHONE },
+    });
+    expect(again).toMatchObject({ status: 409, body: { code: 'CONFLICT' } });
+    expect((await handBack(t)).status).toBe(200);
+    await leg.ended;
+    await until(
+      () =>
+        JSON.stringify(owner.model.sessions.map((s) => s.conversation.items)).includes(
+          'A colleague said to the caller',
+        ),
+      'the agent to learn of it',
+    );
+    await agentSpeaks(t);
+    expect((await acts(t)).map(({ action }) => action)).toEqual(['TAKE_OVER', 'HAND_BACK']);
+    expect([leg.badAnswers, leg.warnings, t.call.badAnswers, t.call.warnings]).toEqual([[], [], [], []]);
+    const sent = await em().execute(
+      `select payload from tenant_event where event = 'voice.call.escalated' and payload->'data'->>'call_sid' = ?`,
+      [t.call.sid],
+    );
+    expect(sent).toMatchObject([{ payload: { data: { target: PHONE, initiated_by: 'supervisor' } } }]);
+    expect(owner.model.violations).toEqual([]);
+    t.call.hangUp();
+    await t.over;
+  });
+
+  it('gives the word back when it hangs up, and when it is never answered', async () => {
+    const t = await talk();
+    const { person } = await takenOver(t);
+    person.hangUp();
+    await until(async () => (await acts(t)).length === 2, 'the way back');
+    expect((await acts(t))[1]).toMatchObject({ action: 'HAND_BACK', by: 'system:telephone' });
+    await agentSpeaks(t);
+    owner.carrier.behaviours.set(PHONE, { answers: 'no-answer' });
+    await other.call('POST', `/api/v1/calls/${t.call.sid}/take-over`, { key: acme.key, body: { to: PHONE } });
+    await until(async () => (await acts(t)).length === 4, 'the way back again');
+    expect((await acts(t)).map(({ action }) => action)).toEqual(['TAKE_OVER', 'HAND_BACK', 'TAKE_OVER', 'HAND_BACK']);
+    t.call.hangUp();
+    await t.over;
+  });
+
+  it('is hung up with the call', async () => {
+    const t = await talk();
+    const { leg } = await takenOver(t);
+    t.call.hangUp();
+    await t.over;
+    await leg.ended;
+    expect(leg.badAnswers).toEqual([]);
+  });
+
+  it('stays in the call, and the agent silent, while either media socket breaks and comes back', async () => {
+    const t = await talk();
+    const { person, leg } = await takenOver(t);
+    t.caller.breakSocket();
+    await until(() => t.call.streams.length === 2, 'the new stream of the caller');
+    await until(
+      async () => (await em().findOneOrFail(VoiceSession, { id: t.session.id })).ownerGeneration === 2,
+      'the new owner',
+    );
+    person.breakSocket();
+    await until(() => leg.streams.length === 2, 'the new stream of the phone');
+    const heard = person.heard.length;
+    await until(() => person.heard.length > heard + 20, 'the line');
+    t.caller.speak('order-status');
+    await until(() => transcribed(person).includes(textOf('order-status')), 'the caller at the phone');
+    await until(async () => (await story(t)).some((line) => line.startsWith('CALLER')), 'the words of the caller');
+    expect((await story(t)).filter((line) => line.startsWith('AGENT'))).toHaveLength(1);
+    expect((await acts(t)).map(({ action }) => action)).toEqual(['TAKE_OVER']);
+    t.call.hangUp();
+    await t.over;
+    await leg.ended;
+  });
+});
