@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Call, SessionEvent, VoiceSession } from '../src/entities/index.js';
 import { MemoryBus } from '../src/pubsub/memory.js';
@@ -7,20 +9,35 @@ import { seedCallable, startGateway, type TestGateway } from './testkit/gateway.
 import { must } from './testkit/graphql.js';
 import { until } from './testkit/until.js';
 
-/** Calls and phones live at `owner`; supervisors ask at `other`, which shares database and bus with it. */
+/** Calls live at `owner`; supervisors ask at `other`, which shares database, bus and public address with it. */
 let owner: TestGateway;
 let other: TestGateway;
 let acme: Awaited<ReturnType<typeof seedCallable>>;
 beforeAll(async () => {
   const bus = process.env.REDIS_URL ? {} : { bus: new MemoryBus() };
   const overrides = { ...bus, timing: { recorderBatchMs: 10, sweepIntervalMs: 500, commandAckMs: 15_000 } };
-  owner = await startGateway({ overrides });
-  other = await startGateway({ database: owner.database, overrides });
+  front.listen(0, '127.0.0.1');
+  await once(front, 'listening');
+  const { port } = front.address() as AddressInfo;
+  const env = { PUBLIC_URL: `http://127.0.0.1:${port}`, STREAM_TOKEN_SECRET: 'shared-by-both-processes-of-this-test' };
+  owner = await startGateway({ env, overrides });
+  other = await startGateway({ env, database: owner.database, overrides });
+  behind = owner;
   acme = await seedCallable(owner);
 });
 afterAll(async () => {
   await other.stop();
   await owner.stop();
+  front.close();
+});
+
+/** What stands before the two processes: new connections of the carrier go to `behind`. */
+let behind: TestGateway;
+const front = createServer((client) => {
+  const upstream = connect(Number(new URL(behind.origin).port), '127.0.0.1');
+  client.on('error', () => upstream.destroy()).on('close', () => upstream.destroy());
+  upstream.on('error', () => client.destroy()).on('close', () => client.destroy());
+  client.pipe(upstream).pipe(client);
 });
 
 const PHONE = '+15555550720';
@@ -108,9 +125,12 @@ const agentSpeaks = async (t: Talk) => {
 };
 
 describe('a supervisor’s phone that takes a call over', () => {
-  it('talks with the caller instead of the agent; every word is written down, and the agent learns of it', async () => {
+  it('talks with the caller instead of the agent, also from another process; every word is written down', async () => {
     const t = await talk();
+    behind = other;
     const { person, leg } = await takenOver(t);
+    expect([owner.app.media!.route.size, other.app.media!.route.size]).toEqual([1, 1]);
+    behind = owner;
     expect(leg.options).toMatchObject({ from: acme.number, direction: 'outbound-api' });
     t.caller.speak('order-status');
     await until(() => transcribed(person).includes(textOf('order-status')), 'the caller at the phone');

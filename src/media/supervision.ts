@@ -70,7 +70,9 @@ export async function superviseCall(
   const { run, as: action } = DEEDS[command.action];
   await run(parts, talk, command);
   if (action === null) return;
-  const { by, text, target, commandId } = command;
+  const { by, text, commandId } = command;
+  // What comes back to the agent goes to nobody.
+  const target = action === 'HAND_BACK' ? null : command.target;
   parts.journal.append(
     'SupervisorActed',
     { action, by, text, target, commandId },

@@ -158,10 +158,14 @@ export class PersonLegs {
   ): Promise<void> {
     if (event !== 'participant-join' || label !== PERSON) return;
     const visit = await this.visit(identity, known, commandId);
-    if (visit === null) return;
+    // A callback that comes twice is about a transfer that is done.
+    if (visit === null || visit.session.endReason === 'TRANSFERRED') return;
     const { call, command } = visit;
     const connect = { action: 'CONNECT', by: command.by, text: command.id, target: command.target ?? null } as const;
-    for (let attempt = 1; attempt <= CONNECT_TRIES; attempt++) if (await this.tellOwner(visit, connect)) return;
+    const waits = visit.session.status === 'ACTIVE';
+    for (let attempt = 1; waits && attempt <= CONNECT_TRIES; attempt++)
+      if (await this.tellOwner(visit, connect)) return;
+    // The caller has left, or nobody can bring them.
     const account = await this.services.accounts.forCall(this.em(call), call);
     if (account !== null) await this.hangUp(account, known.callSid);
   }
