@@ -117,7 +117,8 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
   if (config.surfaces.has('telephony'))
     await http.register(twilioDoors, {
       ...twilioOptions(publicUrl, services, infrastructure),
-      refused: (request: FastifyRequest) => void infrastructure.limiter.take(`ip:${request.ip}`, config.rateLimitPerIp),
+      refused: async (request: FastifyRequest) =>
+        (await infrastructure.limiter.take(`ip:${request.ip}`, config.rateLimitPerIp)).allowed,
     });
   await http.register(restDoor, {
     services,

@@ -41,6 +41,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const)
 process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled rejection'));
 process.on('uncaughtException', (error) => {
   log.error({ err: error }, 'uncaught exception; leaving');
+  setTimeout(() => process.exit(1), LEAVE_MS).unref();
   void app.stop(0).finally(() => process.exit(1));
 });
 

@@ -240,6 +240,17 @@ describe('an account of a tenant', () => {
     expect(await all().count(SignatureCheck, { tenantId: own.tenantId, valid: false })).toBe(1);
   });
 
+  it('keeps its evidence when somebody without its tokens asks and asks', async () => {
+    const limited = await openDoors(world, { refused: () => Promise.resolve(false) });
+    const count = () => all().count(SignatureCheck, { tenantId: own.tenantId });
+    const before = await count();
+    for (let i = 0; i < 3; i += 1)
+      expect((await limited.post(INCOMING, form(own.route.number), { token: 'guessed', accountSid })).status).toBe(403);
+    expect((await twilio.post(INCOMING, form(own.route.number), { token: 'new', accountSid })).status).toBe(200);
+    await until(async () => (await count()) === before + 1, 'the signed request as evidence');
+    await limited.app.close();
+  });
+
   it('speaks for no other tenant: neither its numbers nor its calls', async () => {
     const stolen = await twilio.post(INCOMING, form(acme.route.number), { token: 'new', accountSid });
     expect(stolen.body).toContain('<Say>');

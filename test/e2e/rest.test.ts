@@ -103,6 +103,27 @@ describe('the REST door', () => {
     expect((await post({ to: '123' })).body.details).toEqual([{ path: 'to', message: expect.any(String) }]);
   });
 
+  it('says 202 when nobody knows whether a dial came about, and dials no second time', async () => {
+    const dial = () =>
+      gateway.call('POST', '/api/v1/make-call', {
+        key: acme.key,
+        headers: { 'idempotency-key': 'lost' },
+        body: { to: '+15555550911' },
+      });
+    gateway.carrier.faults.createCall = 'reset';
+    try {
+      const { createRequests } = gateway.carrier;
+      for (const duplicate of [false, true])
+        expect(await dial()).toMatchObject({
+          status: 202,
+          body: { ok: true, call_sid: null, status: 'unknown', to: '+15555550911', duplicate },
+        });
+      expect(gateway.carrier.createRequests).toBe(createRequests + 1);
+    } finally {
+      gateway.carrier.faults.createCall = null;
+    }
+  });
+
   it('echoes a sane request id, counts requests, and lists with offset', async () => {
     const answer = await gateway.call('GET', '/api/v1/call-logs', {
       key: acme.key,

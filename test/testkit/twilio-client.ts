@@ -51,10 +51,15 @@ export interface DoorSettings {
   patienceMs?: number;
   /** Listens on a free port of the loopback address, which becomes the public URL. */
   listen?: boolean;
+  /** Whether a refused request is still within what its address may do. */
+  refused?: () => Promise<boolean>;
 }
 
 /** Twilio's doors over the services of a test. */
-export async function openDoors(world: CallWorld, { patienceMs, listen }: DoorSettings = {}): Promise<TwilioClient> {
+export async function openDoors(
+  world: CallWorld,
+  { patienceMs, listen, refused }: DoorSettings = {},
+): Promise<TwilioClient> {
   const { services, context } = world;
   const app = Fastify();
   const options = {
@@ -68,6 +73,7 @@ export async function openDoors(world: CallWorld, { patienceMs, listen }: DoorSe
     diagnostics: services.diagnostics,
     log: context.log,
     patienceMs,
+    refused,
   };
   if (listen) context.settings.publicUrl = `http://127.0.0.1:${await freePort()}`;
   await app.register(twilioDoors, { ...options, publicUrl: context.settings.publicUrl });

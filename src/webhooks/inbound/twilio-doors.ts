@@ -25,8 +25,11 @@ export interface TwilioDoorOptions {
   legs: PersonLegs;
   diagnostics: DiagnosticSink;
   log: Logger;
-  /** A request was refused; a rate limiter counts it against its address. Signed requests are exempt. */
-  refused?: (request: FastifyRequest) => void;
+  /**
+   * A request was refused: a rate limiter counts it against its address, and says whether that is still within its limit.
+   * Signed requests are exempt.
+   */
+  refused?: (request: FastifyRequest) => Promise<boolean>;
   /** Milliseconds until the caller hears the fallback because we are too slow. */
   patienceMs?: number;
 }
@@ -136,10 +139,7 @@ function handlerOf(door: Door, verifier: TwilioVerifier, options: TwilioDoorOpti
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     try {
       const answer = await within(options.patienceMs ?? PATIENCE_MS, visit(door, verifier, options, request));
-      if (answer === 'refused') {
-        options.refused?.(request);
-        return reply.code(403).type('text/plain').send('The signature is not valid');
-      }
+      if (answer === 'refused') return reply.code(403).type('text/plain').send('The signature is not valid');
       return answer === null ? reply.code(204).send() : twiml(reply, answer);
     } catch (error) {
       options.log.error(
@@ -163,6 +163,7 @@ async function visit(
     target: request.raw.url ?? '',
     signature: typeof signature === 'string' ? signature : undefined,
     form,
+    counts: async () => (await options.refused?.(request)) ?? true,
   });
   if (identity === null) return 'refused';
   const query = request.query as Record<string, unknown>;

@@ -10,6 +10,8 @@ export interface SignedForm {
   target: string;
   signature: string | undefined;
   form: TwilioForm;
+  /** Asked about a request that is not signed: false when its sender was refused too often to prove anything by it. */
+  counts: () => Promise<boolean>;
 }
 
 /** Decides whether a request comes from Twilio, and for whom it may speak. */
@@ -22,7 +24,7 @@ export class TwilioVerifier {
   ) {}
 
   /** Null: not signed by the account that it names. Throws when the tokens cannot be read. */
-  async identify({ target, signature, form }: SignedForm): Promise<CarrierIdentity | null> {
+  async identify({ target, signature, form, counts }: SignedForm): Promise<CarrierIdentity | null> {
     const accountSid = field(form, 'AccountSid');
     const tokens = accountSid === '' ? [] : await this.accounts.tokensOf(accountSid);
     // Tokens of several tenants may belong to one account; each that holds lets the request speak for its tenant.
@@ -30,12 +32,14 @@ export class TwilioVerifier {
       this.signatures.verify({ authTokens: [authToken], signature, url: this.publicUrl + target, params: form }),
     );
     const valid = holding.length > 0;
-    void this.evidence.record({
-      accountSid,
-      tenantIds: tenantsOf(valid ? holding : tokens),
-      numbers: [field(form, 'To'), field(form, 'From')],
-      valid,
-    });
+    // Anybody can name any account: a flood must neither fill the tables nor spoil the evidence of its tenants.
+    if (valid || (await counts()))
+      void this.evidence.record({
+        accountSid,
+        tenantIds: tenantsOf(valid ? holding : tokens),
+        numbers: [field(form, 'To'), field(form, 'From')],
+        valid,
+      });
     if (!valid) return null;
     const identity = { accountSid, tenantIds: new Set(tenantsOf(holding)), isDefault: false };
     return { ...identity, isDefault: !isSynthetic(identity) && holding.some((token) => token.tenantId === null) };
