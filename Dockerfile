@@ -1,6 +1,7 @@
 FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY test/openapi-clients/package.json test/openapi-clients/
 RUN npm ci
 COPY . .
 RUN npm run -s build && npm prune --omit=dev

@@ -6,7 +6,7 @@ export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: ['test/services/**'],
+    exclude: ['test/services/**', '**/node_modules/**'],
     globalSetup: ['test/testkit/global-setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
