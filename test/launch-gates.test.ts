@@ -441,6 +441,14 @@ describe('evidence', () => {
     await syntheticCalls(draft, 'appointment', 1);
     expect(await overRest.publish(draft.id)).toEqual({ status: 'PUBLISHED' });
     expect((await rest('GET', `/agent-versions/${draft.id}`)).prompt_revision).toBe(2);
+    // The same of a version that speaks the tenant's prompt.
+    await rest('PUT', '/tenants/prompted/runtime-config', { system_prompt_key: 'desk' });
+    const bare = await rest('POST', `/agents/${draft.agentId}/versions`, { ...CONTRACT, prompt: null });
+    await syntheticCalls({ ...draft, id: bare.id }, 'order_status', 1);
+    await syntheticCalls({ ...draft, id: bare.id }, 'appointment', 1);
+    expect((await overRest.report(bare.id)).passed).toBe(true);
+    await rest('POST', `/prompts/${prompt.id}/publish`, { revision: 1 });
+    expect((await gateOf(overRest, bare, 'synthetic_calls')).status).toBe('FAILED');
   });
 
   it('of the simulator counts in a sandbox', async () => {

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { Prompt, type Agent, type AgentVersion, type Tenant } from '../entities/index.js';
 import type { Governance } from './governance.js';
+import { loadRuntimeConfig } from './telephony.js';
 
 /** One version on the way to its customers, and all that its gates look at. */
 export interface LaunchCandidate {
@@ -14,11 +15,15 @@ export interface LaunchCandidate {
   now: Date;
 }
 
-/** When this version became what it is: its contract, or the prompt revision that its prompt key resolves to. */
+/**
+ * When this version became what it is: its contract, or the prompt revision that its prompt key (or, where it has no prompt
+ * at all, the tenant's) resolves to.
+ */
 export async function evidenceSince(em: EntityManager, version: AgentVersion): Promise<Date> {
-  const { contractChangedAt: changed, tenantId, promptKey, promptRevision } = version;
-  if (promptKey == null || promptRevision != null) return changed;
-  const prompt = await em.findOne(Prompt, { tenantId, key: promptKey });
+  const { contractChangedAt: changed, tenantId, promptRevision } = version;
+  if (version.prompt != null || promptRevision != null) return changed;
+  const key = version.promptKey ?? (await loadRuntimeConfig(em, tenantId))?.systemPromptKey ?? null;
+  const prompt = key === null ? null : await em.findOne(Prompt, { tenantId, key });
   return prompt !== null && prompt.updatedAt > changed ? prompt.updatedAt : changed;
 }
 
