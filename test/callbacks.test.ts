@@ -1,5 +1,8 @@
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AuditEntry, Call, CallbackTask, SessionEvent, TenantEvent, VoiceSession } from '../src/entities/index.js';
+import { openGate } from '../src/services/call-gate.js';
+import { createCallServices } from '../src/services/call-services.js';
 import { ScriptedCaller, type Step } from '../src/simulators/carrier/caller.js';
 import { script, type Reply } from '../src/simulators/model/dialogue.js';
 import { ADMIN_KEY, seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
@@ -86,6 +89,29 @@ describe('a callback task', () => {
     expect((await api('PATCH', `/${task.id}`, { note: 'thanked us' })).status).toBe(200);
     const trail = await em().find(AuditEntry, { subjectId: task.id }, { orderBy: { createdAt: 'asc' } });
     expect(trail.map((entry) => entry.action)).toEqual(['callback.created', 'callback.done', 'callback.updated']);
+  });
+
+  it('is in the state that every allowed step led to, whatever is asked of it', async () => {
+    const words = ['open', 'claimed', 'done', 'canceled'] as const;
+    type Word = (typeof words)[number];
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.constantFrom(...words), { minLength: 1, maxLength: 6 }), async (asked) => {
+        const { id } = await create();
+        let state: Word = 'open';
+        for (const next of asked) {
+          const closed = state === 'done' || state === 'canceled';
+          const allowed: boolean = closed ? next === state : !(state === 'claimed' && next === 'claimed');
+          const answer = await api('PATCH', `/${id}`, { state: next });
+          expect([answer.status, answer.body.state]).toEqual(allowed ? [200, next] : [409, state]);
+          if (allowed) state = next;
+          const { claimed_at, closed_at } = await taskOf(id);
+          if (state === 'claimed') expect(claimed_at).not.toBeNull();
+          if (state === 'open') expect(claimed_at).toBeNull();
+          expect(closed_at !== null).toBe(state === 'done' || state === 'canceled');
+        }
+      }),
+      { numRuns: 12 },
+    );
   });
 
   it('breaks its promise visibly', async () => {
@@ -239,7 +265,11 @@ describe('a task that dials by itself', () => {
     await sweep();
     expect(callsTo(number)).toHaveLength(0);
     clock.set('2026-11-30T12:00:01Z');
-    await Promise.all(Array.from({ length: 6 }, sweep));
+    // Processes that share nothing but the database look at the same moment.
+    const { services, infrastructure } = gateway.app;
+    const ports = { carrier: infrastructure.carrier, http: infrastructure.http, textModel: null, gate: openGate };
+    const others = [1, 2].map(() => createCallServices(services.context, ports));
+    await Promise.all([services.calls, ...others, ...others].map((calls) => calls.dueDials.sweep()));
     expect(callsTo(number)).toHaveLength(1);
     const dialling = await taskOf(task.id);
     expect(dialling).toMatchObject({ assignee: 'auto-dial', dial_attempts: 1, result_call_id: expect.any(String) });

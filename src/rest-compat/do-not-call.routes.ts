@@ -163,13 +163,14 @@ async function routes(
       schema: {
         tags,
         summary: 'The number may be called again',
-        description: 'By `number` or `id`.',
+        description: 'By `number` or `id`, in the query or in a body.',
         querystring: shape({ ...deleteBy, ...(global ? {} : tenantQuery) }),
-        response: { 200: Done(DoNotCallRow.schema), ...errors() },
+        body: shape({ ...deleteBy, ...own }),
+        response: { 200: Done(DoNotCallRow.schema), ...errors(413, 415) },
       },
     },
     async (request) => {
-      const { id, number, tenant_id } = request.query as { id?: string; number?: string; tenant_id?: string };
+      const { id, number, tenant_id } = { ...request.body, ...request.query } as Record<string, string | undefined>;
       if (id === undefined && number === undefined) throw invalid({ path: 'number', message: 'is needed, or an id' });
       return done(DoNotCallRow.of(await doNotCall.remove(viewerOf(request), listOf(tenant_id), { id, number })));
     },

@@ -321,6 +321,8 @@ describe('the admin API', () => {
     expect(deliveries.total).toBe(0);
     const delivery = (await admin('GET', '/webhook-deliveries?tenant_id=globex')).body.data[0];
     await admin('POST', `/webhook-events/${delivery.event_id}/redeliver`, { endpoint_id: endpoint.id });
+    const since = new Date(Date.now() - 3_600_000).toISOString();
+    await admin('POST', '/webhook-deliveries/redeliver-failed', { since, tenant_id: 'acme' });
 
     await gateway.app.services.calls.diagnostics.raise({
       tenantId: 'acme',
@@ -681,6 +683,8 @@ describe('callbacks, do-not-call lists and scheduled calls', () => {
       expect((await send('DELETE', `${path}/${entry.id}`)).status).toBe(200);
       expect((await send('DELETE', `${path}?number=%2B15555550446`)).status).toBe(200);
       expect((await send('DELETE', path)).status).toBe(400);
+      await send('POST', path, { number: '+15555550446' });
+      expect((await send('DELETE', path, { number: '+1 555 555 0446' })).body.number).toBe('+15555550446');
     }
     expect((await admin('POST', '/dnc', { number: '+15555550445', tenant_id: 'acme' })).status).toBe(400);
 
