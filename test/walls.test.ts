@@ -14,6 +14,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { schema } from '../src/resolvers/schema.js';
 import { SCOPES } from '../src/services/viewer.js';
+import { noJobs } from './testkit/context.js';
 import { ADMIN_KEY, startGateway, type TestGateway } from './testkit/gateway.js';
 import { graphql, socketClient } from './testkit/graphql.js';
 import { seedTenantRows, type TenantRows } from './testkit/tenant-rows.js';
@@ -29,7 +30,8 @@ let mine: TenantRows;
 let theirs: TenantRows;
 
 beforeAll(async () => {
-  gateway = await startGateway();
+  // Work in the background would change the very rows that are watched.
+  gateway = await startGateway({ overrides: { jobs: noJobs } });
   const em = () => gateway.database.database.em({ all: true });
   mine = await seedTenantRows(em(), 'acme', 'OURS');
   theirs = await seedTenantRows(em(), 'globex', 'SECRET-OF-GLOBEX');

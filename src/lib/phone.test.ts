@@ -27,8 +27,8 @@ describe('a number as people write it', () => {
         fc.array(punctuation, { minLength: 10, maxLength: 10 }),
         (national, between) => {
           const digits = String(national);
-          const written = `+1${[...digits].map((digit, i) => between[i]! + digit).join('')}`;
-          expect(normalizeE164(written)).toBe(parseE164(`+1${digits}`));
+          const written = between.map((mark, i) => mark + digits[i]!).join('');
+          expect(normalizeE164(`+1${written}`)).toBe(parseE164(`+1${digits}`));
         },
       ),
     );
