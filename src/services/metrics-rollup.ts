@@ -71,7 +71,10 @@ export class MetricsRollup {
       if (lock?.mine !== true) return null;
       const since = this.since ?? (await beginning(em));
       const lately = await changedMinutes(em, new Date(since.getTime() - OVERLAP_MS));
-      const fresh = lately.filter((minute) => this.counted.get(keyOf(minute)) !== minute.signature);
+      // Oldest first: rows of one window lie together on disk, also after everything was counted anew.
+      const fresh = lately
+        .filter((minute) => this.counted.get(keyOf(minute)) !== minute.signature)
+        .toSorted((a, b) => a.bucket.getTime() - b.bucket.getTime());
       for (let i = 0; i < fresh.length; i += BATCH) await recount(em, fresh.slice(i, i + BATCH));
       return { lately, fresh };
     });
@@ -176,7 +179,7 @@ async function recount(em: EntityManager, minutes: readonly Minute[]): Promise<v
             coalesce(sum(evaluation_score), 0), count(evaluation_score),
             coalesce((array_agg(errors))[1], '{}'), coalesce((array_agg(first_audio_bins))[1], '{}')
        from counted left join causes using (tenant_id, bucket, version) left join bins using (tenant_id, bucket, version)
-      group by tenant_id, bucket, version`,
+      group by tenant_id, bucket, version order by bucket`,
     [scope],
   );
 }

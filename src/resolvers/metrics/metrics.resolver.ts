@@ -33,7 +33,7 @@ async function metricsFeed(
 
 @Resolver(() => OperationsMetrics)
 export class MetricsResolver {
-  @Query(() => OperationsMetrics, { description: 'At most a week. A second or so behind the calls.' })
+  @Query(() => OperationsMetrics, { description: 'At most a day. A second or so behind the calls.' })
   operationsMetrics(
     @Arg('tenantId', () => ID, { nullable: true }) tenantId: string | null,
     @Arg('windowMinutes', () => Int, { nullable: true, defaultValue: DEFAULT_WINDOW_MINUTES })
