@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { benchBridge, bridgeTable } from './bridge/bridge.js';
 import { benchFanOut, fanOutTable } from './fan-out/fan-out.js';
 import { makeTemplate } from './gateway.js';
-import { processes } from './places.js';
+import { processes, type Place } from './places.js';
 import { benchQueries, queriesTable } from './queries/queries.js';
 
 const { values, positionals } = parseArgs({
@@ -14,51 +14,61 @@ const { values, positionals } = parseArgs({
   options: {
     calls: { type: 'string', default: '50,100,200' },
     viewers: { type: 'string', default: '1000' },
-    seconds: { type: 'string', default: '4' },
+    seconds: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '2' },
     'turn-seconds': { type: 'string', default: '3600' },
     profile: { type: 'boolean', default: false },
   },
 });
 
-const place = processes({ profile: values.profile });
-const dir = mkdtempSync(join(tmpdir(), 'trunkline-bench-'));
-const template = await makeTemplate(dir);
+function refuse(problem: string): never {
+  console.error(problem);
+  process.exit(1);
+}
+
+/** The whole numbers of an option. */
+function numbers(option: 'calls' | 'viewers' | 'seconds' | 'rounds' | 'turn-seconds'): [number, ...number[]] {
+  const list = values[option].split(',').map(Number);
+  if (!list.every((value) => Number.isInteger(value) && value > 0)) refuse(`--${option} takes positive whole numbers`);
+  return list as [number, ...number[]];
+}
+
 const SETTLE_MS = 1_500;
-const common = {
-  place,
-  dir,
-  template,
-  seconds: Number(values.seconds),
-  rounds: Number(values.rounds),
-  settleMs: SETTLE_MS,
-};
+const calls = numbers('calls').sort((a, b) => a - b);
+const [viewers] = numbers('viewers');
+const [turnSeconds] = numbers('turn-seconds');
+const [seconds] = numbers('seconds');
+const [rounds] = numbers('rounds');
 
 const benchmarks = {
-  bridge: async () => {
-    const calls = values.calls.split(',').map(Number);
-    return bridgeTable(await benchBridge({ ...common, calls, turnMs: Number(values['turn-seconds']) * 1_000 }));
-  },
-  'fan-out': async () => fanOutTable(await benchFanOut({ ...common, viewers: Number(values.viewers) })),
-  queries: async () => queriesTable(await benchQueries(common)),
+  bridge: async (common: Common) => bridgeTable(await benchBridge({ ...common, calls, turnMs: turnSeconds * 1_000 })),
+  'fan-out': async (common: Common) => fanOutTable(await benchFanOut({ ...common, viewers })),
+  queries: async (common: Common) => queriesTable(await benchQueries(common)),
 };
 type Benchmark = keyof typeof benchmarks;
+interface Common {
+  place: Place;
+  dir: string;
+  template: string;
+  seconds: number;
+  rounds: number;
+  settleMs: number;
+}
 
 const wanted = (positionals.length === 0 ? Object.keys(benchmarks) : positionals) as Benchmark[];
-const unknown = wanted.filter((name) => !Object.hasOwn(benchmarks, name));
-try {
-  if (unknown.length > 0) throw new Error(`no such benchmark: ${unknown.join(', ')}`);
-  console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, ${place.description}`);
-  for (const name of wanted) {
-    const started = performance.now();
-    const result = await benchmarks[name]();
-    const load = loadavg()
-      .map((value) => value.toFixed(1))
-      .join(' ');
-    console.log(
-      `\n${name} (${Math.round((performance.now() - started) / 1_000)} s, load average ${load})\n\n${result}`,
-    );
-  }
-} finally {
-  rmSync(dir, { recursive: true, force: true });
+for (const name of wanted) if (!Object.hasOwn(benchmarks, name)) refuse(`no such benchmark: ${name}`);
+
+const place = processes({ profile: values.profile });
+const dir = mkdtempSync(join(tmpdir(), 'trunkline-bench-'));
+process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+
+console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, ${place.description}`);
+const common = { place, dir, template: await makeTemplate(dir), seconds, rounds, settleMs: SETTLE_MS };
+for (const name of wanted) {
+  const started = performance.now();
+  const result = await benchmarks[name](common);
+  const took = Math.round((performance.now() - started) / 1_000);
+  const load = loadavg().map((value) => value.toFixed(1));
+  console.log(`\n${name} (${took} s, load average ${load.join(' ')})\n\n${result}`);
 }

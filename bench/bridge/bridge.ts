@@ -80,10 +80,11 @@ async function measure(
   await load.ask('open', { target, calls: Math.min(WARM_UP_CALLS, calls[0]!) });
   await sleep(settleMs);
   await load.ask('hangUp');
-  await sleep(settleMs);
+  // What follows a call (summary, events to the tenant) is done by then.
+  await sleep(3 * settleMs);
   const { cpuMs: idleFrom, kib: idleKib } = await server.usage();
-  await sleep(settleMs);
-  const idleCpuMs = ((await server.cpuMs()) - idleFrom) / (settleMs / 1_000);
+  await sleep(2 * settleMs);
+  const idleCpuMs = ((await server.cpuMs()) - idleFrom) / ((2 * settleMs) / 1_000);
   const results: [number, BridgeFigures][] = [];
   for (const n of calls) {
     await load.ask('open', { target, calls: n });
