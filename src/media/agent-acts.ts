@@ -53,6 +53,11 @@ export class AgentActs {
     }
   }
 
+  /** The agent was silenced: what it was about to do is not done. */
+  abandon(): void {
+    this.transferring = false;
+  }
+
   toolSucceeded(): void {
     this.rules.toolSucceeded();
   }

@@ -21,6 +21,8 @@ import { TurnSequencer } from './turn-sequencer.js';
 
 /** The model's answer to the caller may take this long before something else may be asked for. */
 const ANSWER_WAIT_MS = 2_500;
+/** A call that a person took over is looked at again after this when its time is up. */
+const TAKEN_OVER_MS = 30_000;
 /** Responses that fail in a row before the agent is given up. */
 const MAX_FAILED_RESPONSES = 3;
 
@@ -44,6 +46,8 @@ export class Conversation implements ModelListener {
   /** The caller waits for an answer. */
   private replyOwed = false;
   private failedResponses = 0;
+  /** Why there is no agent any more; null: there is one. */
+  private lostTo: string | null = null;
   private activeRequest: ResponseRequest | null = null;
   /** The caller is gone; only his last words may still come. */
   over = false;
@@ -89,7 +93,10 @@ export class Conversation implements ModelListener {
     });
     this.phone = new PhoneSeat(parts, {
       mute: () => this.mute(),
-      unmute: () => this.unmute(),
+      unmute: () => {
+        this.unmute();
+        this.fallBack();
+      },
       transcript: () => new PhoneTranscript({ model: context.model, plan, turns: this.turns, nowMs }),
     });
     const leave = (farewell: Farewell): void => this.leave.begin(farewell, this.calls.busy);
@@ -194,7 +201,13 @@ export class Conversation implements ModelListener {
 
   gaveUp(cause: string): void {
     this.parts.log.error({ cause }, 'no model session can be had; the fallback takes the caller');
-    if (!this.parts.ending.leaving) void this.parts.ending.fallBack(cause);
+    this.lostTo = cause;
+    // A person who took the call over goes on without the agent, until they give the word back.
+    if (!this.phone.silencing) this.fallBack();
+  }
+
+  private fallBack(): void {
+    if (this.lostTo !== null && !this.parts.ending.leaving) void this.parts.ending.fallBack(this.lostTo);
   }
 
   idle(): boolean {
@@ -265,6 +278,8 @@ export class Conversation implements ModelListener {
   }
 
   mute(): void {
+    this.leave.abandon();
+    this.acts.abandon();
     this.voice.mute(this.nowMs);
     this.model.send(muteUpdate(this.parts.plan, true));
   }
@@ -308,6 +323,8 @@ export class Conversation implements ModelListener {
     const { ending } = this.parts;
     const act = (): void => void ending.hangUp('MAX_DURATION');
     if (ending.leaving) return;
+    // How long a person talks is their own business.
+    if (this.phone.taken) return this.parts.deadlines.after('max-duration', TAKEN_OVER_MS, () => this.timeIsUp());
     if (this.voice.isMuted || !this.model.isReady) act();
     else this.leave.begin({ instructions: TIME_IS_UP, act, revocable: false }, false);
   }

@@ -48,6 +48,15 @@ export class LeaveTaking {
     return true;
   }
 
+  /** Somebody took the word from the agent: it leaves no more, and nobody is sent away in the middle of their talk. */
+  abandon(): void {
+    this.farewell = null;
+    this.speaking = false;
+    this.withdrawn = null;
+    this.parts.deadlines.cancel('farewell');
+    this.parts.deadlines.cancel('end-anyway');
+  }
+
   /** Something was heard or finished. */
   check(): void {
     if (this.speaking && this.parts.gate.idle && this.parts.quiet()) this.act();

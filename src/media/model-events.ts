@@ -39,7 +39,8 @@ const HANDLERS: Record<string, Handler> = {
     talk.turns.callerText(text(event['item_id']), text(event['transcript']), nowMs),
   'conversation.item.input_audio_transcription.failed': (talk, event, nowMs) => {
     talk.turns.callerText(text(event['item_id']), null, nowMs);
-    if (!talk.over) talk.acts.signal('transcription_failed');
+    // Rules watch over the agent; while it is silent somebody else does.
+    if (!talk.over && !talk.voice.isMuted) talk.acts.signal('transcription_failed');
   },
 
   'response.created': (talk, event) => {

@@ -83,6 +83,50 @@ describe('a phone that takes a call over', () => {
     expect(bench.session.closed || listening.closed).toBe(true);
   });
 
+  it('is not sent away: not by the agent’s goodbye, not by its rules, not by the clock', async () => {
+    const bench = new BridgeBench({
+      maxDurationMs: 60_000,
+      escalationRules: [{ trigger: 'low_confidence', repeated: 1, action: 'end', target: null, intents: [] }],
+    });
+    bench.session.call('r1', [{ id: 'c1', name: 'end_call', args: {} }]);
+    await new Promise((resolve) => setImmediate(resolve));
+    bench.session.speak('r2', 'Goodbye', 200, { metadata: bench.metadata });
+    await takeOver(bench, 'p1');
+    const stay = (ms: number): void => {
+      for (let passed = 0; passed < ms; passed += 1_000) {
+        bench.bridge.phonePresent('p1');
+        bench.pass(1_000);
+      }
+    };
+    stay(2_000);
+    bench.model.connections[0]!.event({
+      type: 'conversation.item.input_audio_transcription.failed',
+      item_id: 'u1',
+      content_index: 0,
+    });
+    stay(90_000);
+    expect(bench.control.deeds).toEqual([`bringPerson ${PHONE} p1`]);
+    const heard: string[] = [];
+    bench.bridge.addTap((side) => heard.push(side));
+    bench.bridge.phoneAudio('p1', audio(20));
+    expect(heard).toEqual(['supervisor']);
+    await handBack(bench);
+    bench.pass(60_000);
+    expect(bench.control.deeds).toContain('hangUp');
+  });
+
+  it('keeps the caller when the model is lost; the fallback comes when the word is given back', async () => {
+    const bench = new BridgeBench();
+    await takeOver(bench, 'p1');
+    bench.bridge.phonePresent('p1');
+    bench.model.connections[0]!.die({ httpStatus: 401 });
+    expect(bench.control.deeds).toEqual([`bringPerson ${PHONE} p1`]);
+    bench.bridge.phoneAudio('p1', audio(20));
+    expect(bench.socket.audioMs).toBe(20);
+    bench.bridge.phoneGone('p1');
+    expect(bench.control.deeds.at(-1)).toBe('runFallback http_401');
+  });
+
   it('is the only one, whatever phones say in whatever order, and silence means that one is there', async () => {
     const phone = fc.constantFrom('p1', 'p2', 'p3');
     const step = fc.oneof(

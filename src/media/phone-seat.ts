@@ -31,6 +31,11 @@ export class PhoneSeat {
     return this.phoneId !== null;
   }
 
+  /** A person has the word, not the agent. */
+  get silencing(): boolean {
+    return this.silences;
+  }
+
   /** This phone rings. The agent goes on until it joins: a caller must not listen to silence. */
   expect(phoneId: string): void {
     this.phoneId = phoneId;
