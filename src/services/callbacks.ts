@@ -1,5 +1,5 @@
 import { LockMode, type EntityManager, type FilterQuery } from '@mikro-orm/postgresql';
-import { Agent, Call, CallbackTask, type CallbackOrigin, type CallbackState } from '../entities/index.js';
+import { Agent, CallbackTask, type Call, type CallbackOrigin, type CallbackState } from '../entities/index.js';
 import type { Page } from '../lib/cursor.js';
 import { AppError, invalid, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
@@ -254,8 +254,7 @@ export class Callbacks implements CallbackDesk {
   }
 
   /** A supervisor's callback about a call is an escalation of it; the tenant hears of it as of every other. */
-  private async escalate(em: EntityManager, about: Call, task: CallbackTask, by: string): Promise<void> {
-    const call = (await lockCall(em, about.id))!;
+  private async escalate(em: EntityManager, call: Call, task: CallbackTask, by: string): Promise<void> {
     call.escalated = true;
     await em.flush();
     if (call.synthetic) return;
@@ -311,9 +310,10 @@ async function lockTask(em: EntityManager, id: string): Promise<CallbackTask> {
   return row;
 }
 
+/** Locked before the task that refers to it is written: two who wait for each other's reference would wait forever. */
 async function callOf(em: EntityManager, tenantId: string, callId: string): Promise<Call> {
-  const call = isUuid(callId) ? await em.findOne(Call, { id: callId, tenantId }) : null;
-  if (call === null) throw notFound('call');
+  const call = isUuid(callId) ? await lockCall(em, callId) : null;
+  if (call === null || call.tenantId !== tenantId) throw notFound('call');
   return call;
 }
 
