@@ -74,7 +74,7 @@ async function agentAt(gateway: TestGateway, tenant: object = {}) {
   return { admin, agent, version, key: key as string, scenario, start, report, ended };
 }
 
-describe('a run of synthetic calls', { timeout: 120_000 }, () => {
+describe('a run of synthetic calls', { timeout: 240_000 }, () => {
   let gateway: TestGateway;
   let acme: Awaited<ReturnType<typeof agentAt>>;
   beforeAll(async () => {
@@ -281,7 +281,7 @@ describe('a run of synthetic calls', { timeout: 120_000 }, () => {
   });
 });
 
-describe('a run that outlives its process', { timeout: 120_000 }, () => {
+describe('a run that outlives its process', { timeout: 240_000 }, () => {
   it('goes on after the restart, is marked as simulated, and has its open questions judged by the text model', async () => {
     const database = await openTestDatabase();
     const model = await new ModelSimulator({ library: new AudioLibrary(30) }).start();
@@ -315,11 +315,14 @@ describe('a run that outlives its process', { timeout: 120_000 }, () => {
     const call = await second.call('GET', `/api/v1/call-logs/${interrupted}`, { key: acme.key });
     expect(['completed', 'failed']).toContain(call.body.status);
 
+    // Started where no call can be played: another process of the installation takes it.
     model.textFaults.status = 400;
-    const { body: again } = await second.admin('POST', `/agent-versions/${acme.version.id}/synthetic-runs`, {
+    const office = await startGateway({ ...simulated, env: { SURFACES: 'admin' } });
+    const { body: again } = await office.admin('POST', `/agent-versions/${acme.version.id}/synthetic-runs`, {
       scenario_ids: [scenario],
       count: 1,
     });
+    await office.stop();
     const judged = await until(async () => {
       const { body } = await second.admin('GET', `/synthetic-runs/${again.id}`);
       return body.status === 'completed' ? body : null;

@@ -1,4 +1,4 @@
-import type { Scenario, SyntheticCheck, Tenant, ToolCall, Turn, VoiceSession } from '../entities/index.js';
+import type { Scenario, SyntheticCheck, ToolCall, Turn, VoiceSession } from '../entities/index.js';
 import { says, spokenForm } from '../lib/phrases.js';
 import type { EndReason, EscalationState, StoredSessionEvent } from '../ports/session-events.js';
 import type { SyntheticCallEnd, SyntheticCallResult } from '../ports/synthetic-caller.js';
@@ -204,9 +204,4 @@ function turnBefore({ events, turns }: CallFacts, seq: number): TurnRef | null {
 
 function finding(check: string, passed: boolean, detail: string, turn: TurnRef | null): Finding {
   return { check, passed, detail, turnIndex: turn?.index ?? null, turnId: turn?.id ?? null, judge: EXACT };
-}
-
-/** Whether a run's passed calls count for a launch gate: those against the built-in simulator do in a sandbox only. */
-export function isEvidence(run: { simulated: boolean }, tenant: Pick<Tenant, 'sandbox'>): boolean {
-  return !run.simulated || tenant.sandbox;
 }

@@ -9,6 +9,9 @@ const HEARTBEAT_SECONDS = 15;
 const DEFAULT_POLL_SECONDS = 2;
 const DEFAULT_EXPIRE_SECONDS = 300;
 
+/** An id that no job has. */
+const NO_JOB = '00000000-0000-0000-0000-000000000000';
+
 interface Registration {
   policy: QueuePolicy;
   handler: (job: Job<never>) => Promise<void>;
@@ -97,7 +100,12 @@ export class PgBossJobs implements Jobs {
       heartbeatSeconds: HEARTBEAT_SECONDS,
       deleteAfterSeconds: 3_600,
     });
-    if (policy.concurrency === 0) return;
+    if (policy.concurrency === 0) {
+      // pg-boss looks a queue up when it is first asked about it; a first look inside of a transaction would wait for that
+      // very transaction on the embedded database (toolchain trap 9).
+      await this.boss.findJobs(queue, { id: NO_JOB });
+      return;
+    }
     const workerId = await this.boss.work<object>(
       queue,
       {
