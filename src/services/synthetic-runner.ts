@@ -260,7 +260,9 @@ export class SyntheticRunner {
     const end = this.context.clock.monotonicMs() + SESSION_END_WAIT_MS;
     for (;;) {
       const session = await this.anyEm().findOne(VoiceSession, { callId });
-      const waiting = session !== null && session.status === 'ACTIVE' && session.ownerGeneration > 0;
+      const call = await this.anyEm().findOneOrFail(Call, { id: callId });
+      // Whoever holds the stream ends the session first, and the call right after it.
+      const waiting = (session?.ownerGeneration ?? 0) > 0 && (session!.status === 'ACTIVE' || !isTerminal(call.status));
       if (!waiting || this.context.clock.monotonicMs() > end) {
         await this.closeCall(callId, result.end);
         return session?.provider ?? null;
