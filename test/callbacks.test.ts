@@ -48,7 +48,7 @@ async function promisedBy(from: string, ...said: Step[]) {
     ]),
   });
   const row = await until(() => em().findOne(Call, { callSid: call.sid }), 'the call');
-  await until(async () => (await em().findOneOrFail(Call, { id: row.id })).status === 'COMPLETED', 'its end');
+  await until(() => em().findOne(VoiceSession, { callId: row.id, endedAt: { $ne: null } }), 'its end', 30_000);
   const list = await api('GET', `?call_id=${row.id}`);
   return { callId: row.id, callSid: call.sid, tasks: list.body.data };
 }
