@@ -28,7 +28,7 @@ function figuresOf(rows: readonly object[]): number[] {
 }
 
 it('measures the bridge at the wire of both ends, marks and turns included', async () => {
-  const rows = await benchBridge({ ...common, calls: [1, 2], turnMs: 150 });
+  const rows = await benchBridge({ ...common, calls: [1, 2], turnMs: 150, seconds: 0.6 });
   expect(rows.map(({ calls }) => calls)).toEqual([1, 2]);
   expect(figuresOf(rows).every(Number.isFinite)).toBe(true);
   for (const { gateway, proxy } of rows) {

@@ -31,7 +31,7 @@ export class BenchCaller {
     private readonly stream: Stream,
   ) {}
 
-  /** Resolves when frames flow. `onAudio`: the birth of each delta that came through. */
+  /** Resolves when audio flows both ways. `onAudio`: the birth of each delta that came through. */
   static async open(target: Target, pacer: Pacer, onAudio: (bornMs: number) => void): Promise<BenchCaller> {
     const n = (calls += 1);
     const hex = n.toString(16).padStart(32, '0');
@@ -40,13 +40,22 @@ export class BenchCaller {
     const stream = target.kind === 'gateway' ? await announce(target, callSid, n) : bare(target.url);
     const socket = new WebSocket(stream.url, { perMessageDeflate: false });
     const caller = new BenchCaller(socket, streamSid, stream);
-    socket.on('message', (data: Buffer) => caller.receive(data.toString('latin1'), onAudio));
+    const { promise: answered, resolve, reject } = Promise.withResolvers<void>();
+    // Also when it closes before anybody waits for it.
+    answered.catch(() => {});
+    socket.on('close', (code) => reject(new Error(`the media stream was closed with ${code}`)));
+    const hear = (bornMs: number): void => {
+      resolve();
+      onAudio(bornMs);
+    };
+    socket.on('message', (data: Buffer) => caller.receive(data.toString('latin1'), hear));
     await once(socket, 'open');
     const { accountSid } = ACCOUNT;
     const start = { accountSid, callSid, streamSid, tracks: ['inbound'], customParameters: stream.parameters };
     socket.send('{"event":"connected","protocol":"Call","version":"1.0.0"}');
     socket.send(JSON.stringify({ event: 'start', sequenceNumber: '1', streamSid, start }));
     caller.stopFrames = pacer.every(FRAME_MS, (nowMs) => socket.send(frame(streamSid, (caller.sequence += 1), nowMs)));
+    await answered;
     return caller;
   }
 

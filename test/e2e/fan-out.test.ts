@@ -149,7 +149,7 @@ describe('many viewers of one call', () => {
     expect(slow!.seqs.length).toBeLessThan(151);
     await until(async () => (await gauge('trunkline_subscriber_audiences')) === 1, 'the slow one set apart');
     slow!.tcp.resume();
-    await until(() => slow!.seqs.length === 151, 'the slow one');
+    await until(() => slow!.seqs.length === 151, 'the slow one', 60_000);
     expect(slow!.seqs).toEqual(range(0, 151));
     await log.append(id, 1, [turn(151, 'together again')]);
     await until(() => [slow!, ...others].every((w) => w.seqs.length === 152), 'the last event');
