@@ -174,7 +174,12 @@ describe('a session that nobody owns any more', () => {
     await sweep();
     expect(await reloadSession(call)).toMatchObject({ status: 'FAILED', endReason: 'OWNER_LOST', lastSeq: 1 });
     expect(await reload(call)).toMatchObject({ status: 'COMPLETED', durationSeconds: 7 });
-    expect(sent.map(({ queue }) => queue).toSorted()).toEqual(['call-completed', 'call-completed', 'call-summary']);
+    expect(sent.map(({ queue }) => queue).toSorted()).toEqual([
+      'call-completed',
+      'call-completed',
+      'call-evaluation',
+      'call-summary',
+    ]);
   });
 
   it('is kept for the resume route while its call goes on', async () => {

@@ -83,10 +83,9 @@ async function talk(): Promise<Talk> {
     handset: caller,
   });
   const over = call.run();
-  const session = await until(
-    () => em().findOne(VoiceSession, { callSid: call.sid, turnCount: { $gte: 1 } }),
-    'the greeting',
-  );
+  const session = await until(() => em().findOne(VoiceSession, { callSid: call.sid }), 'the session');
+  // Heard to its end: a person who comes earlier cuts it off.
+  await until(() => em().findOne(SessionEvent, { sessionId: session.id, type: 'TurnCompleted' }), 'the greeting');
   return { call, caller, over, session, row: await em().findOneOrFail(Call, { callSid: call.sid }) };
 }
 /** Takes over with a phone, and waits until its person hears the caller's line. */

@@ -16,8 +16,9 @@ import { until } from '../testkit/until.js';
 // Starting processes takes a while on a busy machine.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
-const KILLS = 3;
-const CALLS_PER_KILL = 6;
+/** More by hand: `KILLS=20 CALLS_PER_KILL=1`. */
+const KILLS = Number(process.env.KILLS ?? 3);
+const CALLS_PER_KILL = Number(process.env.CALLS_PER_KILL ?? 6);
 /** Within this time after the first call of a round the process is killed, ms. */
 const KILL_WITHIN_MS = 5_000;
 const STATUS_ORDER = ['DIALING', 'UNKNOWN', 'QUEUED', 'RINGING', 'IN_PROGRESS', 'COMPLETED'];
