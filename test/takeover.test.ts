@@ -6,7 +6,7 @@ import { MemoryBus } from '../src/pubsub/memory.js';
 import type { SimulatedCall } from '../src/simulators/carrier/call.js';
 import { ScriptedCaller, type Step } from '../src/simulators/carrier/caller.js';
 import { seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
-import { must } from './testkit/graphql.js';
+import { must, socketClient } from './testkit/graphql.js';
 import { until } from './testkit/until.js';
 
 /** Calls live at `owner`; supervisors ask at `other`, which shares database, bus and public address with it. */
@@ -169,6 +169,35 @@ describe('a supervisor’s phone that takes a call over', () => {
     expect(owner.model.violations).toEqual([]);
     t.call.hangUp();
     await t.over;
+  });
+
+  it('is seen live between a whisper and a warm transfer, in the order of what happened', async () => {
+    const t = await talk();
+    const { client } = socketClient(other, { authorization: `Bearer ${acme.key}` });
+    const seen: any[] = [];
+    const watched = (async () => {
+      const query = `subscription ($id: ID!) { sessionEvents(sessionId: $id) { __typename seq
+        ... on SupervisorActed { action } } }`;
+      for await (const { data } of client.iterate<any>({ query, variables: { id: t.session.id } }))
+        seen.push(data!.sessionEvents);
+    })();
+    const ask = (act: string, body?: object) =>
+      other.call('POST', `/api/v1/calls/${t.call.sid}/${act}`, { key: acme.key, body });
+    expect((await ask('whisper', { text: 'Be kind' })).status).toBe(200);
+    const { leg } = await takenOver(t);
+    expect((await ask('hand-back')).status).toBe(200);
+    await leg.ended;
+    const colleague = '+15555550721';
+    owner.carrier.behaviours.set(colleague, {
+      handset: () => new ScriptedCaller([{ pause: 1_500 }, say('confirm-appointment'), { hangUp: true }]),
+    });
+    expect((await ask('transfer', { to: colleague, warm: true })).status).toBe(200);
+    await t.over;
+    await watched;
+    await client.dispose();
+    expect(seen.flatMap(({ action }) => action ?? [])).toEqual(['WHISPER', 'TAKE_OVER', 'HAND_BACK', 'TRANSFER']);
+    expect(seen.map(({ seq }) => seq)).toEqual(seen.map((_, index) => index + 1));
+    expect(seen.at(-1).__typename).toBe('SessionEnded');
   });
 
   it('gives the word back when it hangs up, and when it is never answered', async () => {
