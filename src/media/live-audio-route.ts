@@ -3,10 +3,10 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { AppError, type ErrorCode } from '../lib/errors.js';
 import { newId } from '../lib/ids.js';
-import type { Unsubscribe } from '../ports/bus.js';
 import type { Logger } from '../ports/logger.js';
 import type { RateLimiter } from '../ports/rate-limiter.js';
 import type { TopicBus } from '../pubsub/topics.js';
+import { CredentialWatch, type Holder } from '../services/credential-watch.js';
 import { credentialsOf, credentialsOfInit } from '../services/credentials.js';
 import type { AudioFrame, ListenedCall, LiveAudio } from '../services/live-audio.js';
 import type { RequestFacts, Viewer } from '../services/viewer.js';
@@ -64,11 +64,8 @@ const BY_ERROR: Partial<Record<ErrorCode, Close>> = {
 };
 
 /** Somebody who listens. */
-interface Listener {
+interface Listener extends Holder {
   socket: WebSocket;
-  viewer: Viewer;
-  credentials: Credentials;
-  facts: RequestFacts;
 }
 
 /** All listeners of one call in this process: one subscription, one encoded text per frame. */
@@ -90,11 +87,17 @@ export class LiveAudioRoute {
   private readonly rooms = new Map<string, Room>();
   private readonly answered = new WeakSet<WebSocket>();
   private readonly timing: LiveAudioTiming;
-  private readonly timers: NodeJS.Timeout[] = [];
-  private unsubscribe: Unsubscribe = () => {};
+  private readonly watch: CredentialWatch<Listener>;
+  private pings: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: LiveAudioRouteOptions) {
     this.timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.watch = new CredentialWatch(
+      options,
+      this.timing.recheckMs,
+      () => this.listeners,
+      ({ socket }) => hangUp(socket, CLOSE.forbidden),
+    );
   }
 
   /** How many listen in this process. */
@@ -104,24 +107,13 @@ export class LiveAudioRoute {
 
   /** Follows revocations; once the bus is there. */
   async start(): Promise<void> {
-    this.timers.push(
-      setInterval(() => this.ping(), this.timing.pingMs).unref(),
-      setInterval(() => void this.recheck(this.listeners), this.timing.recheckMs).unref(),
-    );
-    this.unsubscribe = await this.options.topics.subscribe('accessRevoked', null, ({ tenantId, keyId }) => {
-      const affected = this.listeners.filter(
-        ({ viewer }) =>
-          viewer.kind === 'tenant' && (keyId === null ? viewer.tenantId === tenantId : viewer.apiKeyId === keyId),
-      );
-      if (keyId !== null) for (const { socket } of affected) hangUp(socket, CLOSE.forbidden);
-      // A tenant's status may have changed either way: ask, once the caches have heard of it too.
-      else setImmediate(() => void this.recheck(affected));
-    });
+    this.pings = setInterval(() => this.ping(), this.timing.pingMs).unref();
+    await this.watch.start();
   }
 
   async close(): Promise<void> {
-    for (const timer of this.timers) clearInterval(timer);
-    this.unsubscribe();
+    clearInterval(this.pings);
+    this.watch.stop();
     for (const socket of this.sockets.clients) hangUp(socket, CLOSE.goingAway);
     await new Promise<void>((resolve) => this.sockets.close(() => resolve()));
   }
@@ -227,17 +219,6 @@ export class LiveAudioRoute {
       if (this.answered.delete(socket)) socket.ping();
       else hangUp(socket, CLOSE.slow);
     }
-  }
-
-  /** Asks again who these are. */
-  private async recheck(listeners: readonly Listener[]): Promise<void> {
-    for (const { socket, credentials, facts } of listeners)
-      try {
-        await this.options.viewers.authenticate(credentials, facts);
-      } catch (error) {
-        // A database that does not answer says nothing about a key.
-        if (error instanceof AppError) hangUp(socket, CLOSE.forbidden);
-      }
   }
 
   private get listeners(): Listener[] {

@@ -6,10 +6,9 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { AppError } from '../lib/errors.js';
 import { newId } from '../lib/ids.js';
 import { FanOut } from '../live/fan-out.js';
-import type { Unsubscribe } from '../ports/bus.js';
 import type { RateLimiter } from '../ports/rate-limiter.js';
-import type { RequestFacts, Viewer } from '../services/viewer.js';
-import type { Credentials } from '../services/viewers.js';
+import { CredentialWatch, type Holder } from '../services/credential-watch.js';
+import type { RequestFacts } from '../services/viewer.js';
 import { GraphqlContext, type GraphqlServices } from './context.js';
 import { credentialsOf, credentialsOfInit } from '../services/credentials.js';
 import { publicError } from './errors.js';
@@ -50,10 +49,7 @@ const GOING_AWAY = 1001;
 const TRY_AGAIN_LATER = 1013;
 
 /** One authenticated connection. */
-interface Member {
-  viewer: Viewer;
-  credentials: Credentials;
-  facts: RequestFacts;
+interface Member extends Holder {
   socket: WebSocket;
   outbox: FrameOutbox;
   /** Bytes waiting at the last look, and since when there are that many or more. */
@@ -120,10 +116,13 @@ export function createGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocke
     },
   );
   const sweep = setInterval(() => closeStalled(members, timing.stalledAfterMs), 1_000);
-  const recheck = setInterval(() => void recheckAll(services, [...members]), timing.recheckMs);
   sweep.unref();
-  recheck.unref();
-  let unsubscribe: Unsubscribe = () => {};
+  const watch = new CredentialWatch(
+    { viewers: services.viewers, topics: services.context.topics },
+    timing.recheckMs,
+    () => [...members],
+    refuse,
+  );
 
   return {
     handleUpgrade: (request, socket, head) =>
@@ -132,21 +131,10 @@ export function createGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocke
       return members.size;
     },
     fanOut,
-    start: async () => {
-      unsubscribe = await services.context.topics.subscribe('accessRevoked', null, ({ tenantId, keyId }) => {
-        const affected = [...members].filter(
-          ({ viewer }) =>
-            viewer.kind === 'tenant' && (keyId === null ? viewer.tenantId === tenantId : viewer.apiKeyId === keyId),
-        );
-        if (keyId !== null) affected.forEach(refuse);
-        // A tenant's status may have changed either way: ask, once the caches have heard of it too.
-        else setImmediate(() => void recheckAll(services, affected));
-      });
-    },
+    start: () => watch.start(),
     dispose: async () => {
       clearInterval(sweep);
-      clearInterval(recheck);
-      unsubscribe();
+      watch.stop();
       for (const client of server.clients) client.close(GOING_AWAY, 'Going away');
       await new Promise((resolve) => server.close(resolve));
     },
@@ -216,18 +204,6 @@ function shown(errors: readonly GraphQLError[], args: ExecutionArgs, services: G
 
 function refuse({ socket }: Member): void {
   socket.close(CloseCode.Forbidden, 'Forbidden');
-}
-
-/** Asks again who these are; one look per key, however many connections it holds (the viewers cache). */
-async function recheckAll(services: GraphqlServices, members: readonly Member[]): Promise<void> {
-  for (const member of members) {
-    try {
-      await services.viewers.authenticate(member.credentials, member.facts);
-    } catch (error) {
-      // A database that does not answer says nothing about a key.
-      if (error instanceof AppError) refuse(member);
-    }
-  }
 }
 
 function closeStalled(members: ReadonlySet<Member>, stalledAfterMs: number): void {

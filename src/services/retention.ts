@@ -18,6 +18,8 @@ const KEPT: readonly { table: string; column: string; forMs: number }[] = [
   { table: 'idempotency_key', column: 'created_at', forMs: 30 * DAY_MS },
   // An expired token opens nothing; the margin is for clocks that differ.
   { table: 'used_stream_token', column: 'expires_at', forMs: 10 * MINUTE_MS },
+  // What was done is in the session log and on the audit log; the row is what makes a repeated command act once.
+  { table: 'call_command', column: 'expires_at', forMs: 30 * DAY_MS },
 ];
 
 export class Retention {

@@ -28,6 +28,8 @@ async function runFeed(
     keyOf: () => id,
     snapshot: async () => [await load()],
     load,
+    // A run is in its snapshot also when it is over: it is shown again only when something about it is new.
+    stateOf: ({ status, passed, failed }) => ({ key: id, finished: false, version: `${status} ${passed} ${failed}` }),
   });
 }
 
