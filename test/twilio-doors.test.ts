@@ -109,7 +109,7 @@ describe('a caller whom no agent can answer', () => {
     const message = await seedCallTenant(
       test,
       'closed-message',
-      {},
+      { language: 'de' },
       {
         fallback: { action: 'message', message: 'Gone fishing', target: null },
       },
@@ -125,19 +125,22 @@ describe('a caller whom no agent can answer', () => {
     const callback = await seedCallTenant(
       test,
       'closed-callback',
-      {},
+      { language: 'de' },
       {
         fallback: { action: 'callback', message: null, target: null },
       },
     );
     for (const { tenantId } of [message, transfer, callback])
       await all().nativeUpdate(Tenant, { id: tenantId }, { status: 'SUSPENDED' });
-    expect((await twilio.post(INCOMING, form(message.route.number))).body).toContain('<Say>Gone fishing</Say>');
+    expect((await twilio.post(INCOMING, form(message.route.number))).body).toContain(
+      '<Say language="de-DE">Gone fishing</Say>',
+    );
     const dialled = await twilio.post(INCOMING, form(transfer.route.number));
     expect(dialled.body).toContain(`<Dial callerId="${transfer.route.number}"`);
     expect(dialled.body).toContain('<Number>+15555550123</Number>');
     const promised = form(callback.route.number);
-    expect((await twilio.post(INCOMING, promised)).body).toContain('call you back');
+    // The gateway's own words are English.
+    expect((await twilio.post(INCOMING, promised)).body).toMatch(/<Say>[^<]*call you back/);
     const [call] = await rows(promised.CallSid);
     expect(call!.errorCode).toBe('tenant_suspended');
     expect(await all().findOne(CallbackTask, { callId: call!.id })).toMatchObject({

@@ -55,6 +55,15 @@ describe('the session of the model', () => {
     expect(JSON.stringify(session)).not.toMatch(/g711|"modalities"/);
   });
 
+  it('speaks the language of the version, which the transcription knows by its own name', () => {
+    const of = (language: string | null) => sessionUpdate(aPlan({ language }))['session'] as Record<string, any>;
+    expect(of('de-CH').audio.input.transcription).toEqual({ model: 'gpt-4o-mini-transcribe', language: 'de' });
+    expect(of('de-CH').instructions).toMatch(/^Be brief\.\n\nSpeak .*German.*, unless/);
+    // Esperanto is transcribed by guessing.
+    expect(of('eo').audio.input.transcription).toEqual({ model: 'gpt-4o-mini-transcribe' });
+    expect(of(null).instructions).toBe('Be brief.');
+  });
+
   it('obeys the turn detection of the version', () => {
     const plan = aPlan({ turnDetection: { type: 'semantic_vad', create_response: false } });
     expect(turnTaking(plan)).toEqual({ createsResponse: false, interruptsResponse: true });

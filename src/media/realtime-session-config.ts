@@ -1,3 +1,4 @@
+import { languageName, transcribedLanguage } from '../lib/languages.js';
 import { DEFAULT_TURN_DETECTION, type CallPlan } from '../ports/media-session.js';
 import type { RealtimeClientEvent } from '../ports/realtime-model.js';
 import { toolDefinitions } from './built-in-tools.js';
@@ -25,14 +26,11 @@ export function sessionUpdate(plan: CallPlan): RealtimeClientEvent {
     session: {
       type: 'realtime',
       output_modalities: ['audio'],
-      instructions: plan.instructions,
+      instructions: instructionsOf(plan),
       audio: {
         input: {
           format: { type: 'audio/pcmu' },
-          transcription: {
-            model: plan.transcriptionModel,
-            ...(plan.language === null ? {} : { language: plan.language }),
-          },
+          transcription: transcription(plan),
           turn_detection: turnDetection(plan),
         },
         output: { format: { type: 'audio/pcmu' }, ...(plan.voice === null ? {} : { voice: plan.voice }) },
@@ -45,7 +43,6 @@ export function sessionUpdate(plan: CallPlan): RealtimeClientEvent {
 
 /** `session.update` of a session that only writes down what it hears. */
 export function listeningUpdate(plan: CallPlan): RealtimeClientEvent {
-  const { transcriptionModel: model, language } = plan;
   return {
     type: 'session.update',
     session: {
@@ -54,7 +51,7 @@ export function listeningUpdate(plan: CallPlan): RealtimeClientEvent {
       audio: {
         input: {
           format: { type: 'audio/pcmu' },
-          transcription: { model, ...(language === null ? {} : { language }) },
+          transcription: transcription(plan),
           turn_detection: { ...DEFAULT_TURN_DETECTION, create_response: false, interrupt_response: false },
         },
       },
@@ -72,6 +69,18 @@ export function muteUpdate(plan: CallPlan, muted: boolean): RealtimeClientEvent 
       audio: { input: { turn_detection: muted ? { ...detection, create_response: false } : detection } },
     },
   };
+}
+
+/** The model has no setting for the language that it speaks. */
+function instructionsOf({ instructions, language }: CallPlan): string {
+  if (language === null) return instructions;
+  return `${instructions}\n\nSpeak ${languageName(language)}, unless the caller wants another language.`;
+}
+
+/** A language that the transcription does not know would cost the whole session: it is left out. */
+function transcription({ transcriptionModel: model, language: tag }: CallPlan): Record<string, unknown> {
+  const language = transcribedLanguage(tag);
+  return { model, ...(language === null ? {} : { language }) };
 }
 
 function turnDetection(plan: CallPlan): Record<string, unknown> {

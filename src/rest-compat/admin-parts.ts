@@ -59,7 +59,9 @@ export const Contract = {
   ),
   prompt_variables: Maybe(Type.Record(text, text)),
   greeting: Maybe(text),
-  language: Maybe(Type.String({ examples: ['en', 'de-DE'] })),
+  language: Maybe(
+    Type.String({ description: 'A language tag: spoken, and transcribed.', examples: ['en', 'de-DE', 'es-419'] }),
+  ),
   turn_detection: Maybe(Free('As in the realtime API.')),
   tools: Maybe(
     Type.Array(

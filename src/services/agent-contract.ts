@@ -1,5 +1,6 @@
 import type { AgentEscalationRule, AgentIntent, AgentTool, CallFallback } from '../entities/index.js';
 import { BUILT_IN_TOOLS } from '../ports/media-session.js';
+import { LANGUAGE_TAG } from '../lib/languages.js';
 import { variablesIn } from '../lib/prompt-template.js';
 import { dialTarget, intents, rules, tools, turnDetection, type ContractSurroundings } from './agent-contract-parts.js';
 import type { Checks } from './checks.js';
@@ -188,7 +189,7 @@ function variables(checks: Checks, values: Record<string, string>): Record<strin
 
 function language(checks: Checks, value: string | null): string | null {
   const tag = checks.optionalText('language', value, { max: 20 });
-  if (tag !== null && !/^[a-z]{2,3}(-[A-Za-z]{2,4})?$/.test(tag))
-    checks.fail('language', 'must be a language tag like en or de-DE');
+  if (tag !== null && !LANGUAGE_TAG.test(tag))
+    checks.fail('language', 'must be a language tag like en, de-DE or es-419');
   return tag;
 }

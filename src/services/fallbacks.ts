@@ -11,6 +11,8 @@ import type { CallbackDesk } from './caller-wishes.js';
 import type { ServiceContext } from './context.js';
 import { callbackUrl } from './telephony-urls.js';
 
+const STANDARD_MESSAGES: ReadonlySet<string> = new Set([LAST_RESORT_MESSAGE, CALL_BACK_MESSAGE, TRANSFER_MESSAGE]);
+
 /** What a caller gets when no agent can talk: decided from the configuration, and promises written down. */
 export class Fallbacks {
   constructor(
@@ -27,13 +29,14 @@ export class Fallbacks {
   ): Promise<SpokenFallback> {
     const { version, route, telephony } = setting;
     const chosen = chooseFallback([outside, version?.fallback, route?.fallback], telephony.fallbackMessage);
-    const language = version?.language ?? null;
     const target =
       chosen.action === 'transfer' ? (chosen.target ?? route?.transferNumber ?? telephony.transferNumber) : null;
     const promised = chosen.action === 'callback' && (await this.promiseCallback(call, why, chosen.target));
+    const message = chosen.message ?? this.standardMessage(chosen, target, promised);
     return {
-      message: chosen.message ?? this.standardMessage(chosen, target, promised),
-      language,
+      message,
+      // The gateway's own sentences are English, whatever the agent speaks.
+      language: STANDARD_MESSAGES.has(message) ? null : (version?.language ?? null),
       transfer:
         target == null
           ? null

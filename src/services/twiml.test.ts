@@ -23,6 +23,11 @@ describe('TwiML', () => {
     expect(dial({ to: '+1"/><Hangup/>', callerId: null })).not.toContain('<Hangup/>');
   });
 
+  it('speaks in a language that the carrier has a voice for', () => {
+    expect(say('Hallo', 'de')).toBe('<Say language="de-DE">Hallo</Say>');
+    expect(say('Saluton', 'eo')).toBe('<Say>Saluton</Say>');
+  });
+
   it('dials with the caller id of the tenant', () => {
     expect(dial({ to: '+15555550100', callerId: '+15555551234', action: 'https://h/t', timeoutSeconds: 20 })).toBe(
       '<Dial callerId="+15555551234" answerOnBridge="true" timeout="20" action="https://h/t" method="POST"><Number>+15555550100</Number></Dial>',

@@ -1,3 +1,5 @@
+import { spokenLocale } from '../lib/languages.js';
+
 /**
  * TwiML, written by hand: a handful of verbs, each value escaped. Pure functions; {@link response} joins verbs to a
  * document (protocols.md, part B).
@@ -45,8 +47,13 @@ export function redirect(url: string): Verb {
   return tag('Redirect', { method: 'POST' }, text(url));
 }
 
+/** `language`: a tag of ours; without one, or where Twilio has no voice for it, its own voice speaks. */
 export function say(words: string, language?: string | null): Verb {
-  return tag('Say', { language: language || undefined }, text(words.slice(0, MAX_SAY_CHARACTERS)));
+  return tag(
+    'Say',
+    { language: spokenLocale(language ?? null) ?? undefined },
+    text(words.slice(0, MAX_SAY_CHARACTERS)),
+  );
 }
 
 /** Connects the caller to a number; Twilio asks `action` when that call is over or did not come about. */

@@ -84,7 +84,7 @@ export class UpdateAgentVersionInput implements AgentContractInput {
   promptVariables?: Record<string, string> | null;
   @Field(() => String, { nullable: true })
   greeting?: string | null;
-  @Field(() => String, { nullable: true })
+  @Field(() => String, { nullable: true, description: 'A tag like en, de-DE or es-419: spoken, and transcribed.' })
   language?: string | null;
   @Field(() => Json, {
     nullable: true,

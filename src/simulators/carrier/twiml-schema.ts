@@ -1,3 +1,4 @@
+import { SPOKEN_LOCALES } from '../../lib/languages.js';
 import type { XmlElement } from './xml.js';
 
 const words = (list: string): ReadonlySet<string> => new Set(list.split(' '));
@@ -10,7 +11,7 @@ const YES: ReadonlySet<string> | null = null;
 /** The attributes of each element, and where only certain words are allowed, these. */
 const ATTRIBUTES: Readonly<Record<string, Readonly<Record<string, ReadonlySet<string> | null>>>> = {
   Response: {},
-  Say: { voice: YES, language: YES, loop: YES },
+  Say: { voice: YES, language: new Set(SPOKEN_LOCALES), loop: YES },
   Play: { loop: YES, digits: YES },
   Pause: { length: YES },
   Redirect: { method: METHOD },

@@ -1,5 +1,7 @@
 /** What a client event may hold (protocols.md, part A): every parameter that is not listed here is an error. */
 
+import { TRANSCRIBED_LANGUAGES } from '../../lib/languages.js';
+
 /** A mistake in a client event, as the server reports it. */
 export class ProtocolError extends Error {
   constructor(
@@ -88,7 +90,14 @@ const turnDetection = either((value) =>
       ),
 );
 const transcription = fields(
-  { model: text, language: text, languages: listOf(text), prompt: text, keywords: listOf(text), delay: anything },
+  {
+    model: text,
+    language: oneOf(...TRANSCRIBED_LANGUAGES),
+    languages: listOf(text),
+    prompt: text,
+    keywords: listOf(text),
+    delay: anything,
+  },
   ['model'],
 );
 const voice = either((value) =>
