@@ -1,7 +1,9 @@
+import type { IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { twilioSignatures } from './adapters/telephony/signatures.js';
+import { clientAddress, proxyTrust } from './app/client-address.js';
 import { openInfrastructure, type Infrastructure, type InfrastructureOverrides } from './app/infrastructure.js';
 import { closerOf } from './app/http-close.js';
 import { createMedia, type Media } from './app/media.js';
@@ -87,10 +89,12 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     new DeliveryQueue(services.context),
     (status) => infrastructure.metrics.webhookDelivery(status),
   );
+  const trust = proxyTrust(config.trustProxy);
+  const addressOf = (request: IncomingMessage) => clientAddress(request, trust);
   const http = Fastify({
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    trustProxy: config.trustProxy as boolean,
+    trustProxy: trust,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: true } },
     forceCloseConnections: false,
     // While it closes, each door still says itself what a caller or a client should do.
@@ -135,6 +139,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     viewers: services.viewers,
     audio: services.calls.liveAudio,
     topics: services.context.topics,
+    addressOf,
     limiter: infrastructure.limiter,
     rateLimitPerIp: config.rateLimitPerIp,
     log: infrastructure.log,
@@ -143,6 +148,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
   infrastructure.metrics.gauge('trunkline_audio_listeners', 'People who listen to calls.', () => liveAudio.size);
   const graphql = createGraphqlSocket({
     services,
+    addressOf,
     limiter: infrastructure.limiter,
     rateLimitPerTenant: config.rateLimitPerTenant,
   });

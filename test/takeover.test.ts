@@ -5,6 +5,7 @@ import { Call, SessionEvent, VoiceSession } from '../src/entities/index.js';
 import { MemoryBus } from '../src/pubsub/memory.js';
 import type { SimulatedCall } from '../src/simulators/carrier/call.js';
 import { ScriptedCaller, type Step } from '../src/simulators/carrier/caller.js';
+import { LiveListener } from './testkit/live-listener.js';
 import { seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
 import { must, socketClient } from './testkit/graphql.js';
 import { until } from './testkit/until.js';
@@ -127,6 +128,8 @@ describe('a supervisor’s phone that takes a call over', () => {
   it('talks with the caller instead of the agent, also from another process; every word is written down', async () => {
     const t = await talk();
     behind = other;
+    const listener = new LiveListener(other, t.call.sid, { key: acme.key });
+    await until(() => listener.messages.length > 1, 'the listener');
     const { person, leg } = await takenOver(t);
     expect([owner.app.media!.route.size, other.app.media!.route.size]).toEqual([1, 1]);
     behind = owner;
@@ -139,6 +142,10 @@ describe('a supervisor’s phone that takes a call over', () => {
       async () => (await story(t)).includes(`SUPERVISOR ${textOf('confirm-appointment')}`),
       'the words of the person',
     );
+    // Who listens in hears all that the caller hears and says.
+    const overheard = (side: string) => owner.model.library.transcribe(listener.audio(side));
+    expect(overheard('caller')).toContain(textOf('order-status'));
+    expect(overheard('supervisor')).toContain(textOf('confirm-appointment'));
     expect(await story(t)).toEqual([
       'AGENT Hello, how can I help you?',
       `CALLER ${textOf('order-status')}`,
@@ -167,7 +174,9 @@ describe('a supervisor’s phone that takes a call over', () => {
     );
     expect(sent).toMatchObject([{ payload: { data: { target: PHONE, initiated_by: 'supervisor' } } }]);
     expect(owner.model.violations).toEqual([]);
+    expect(overheard('agent')).not.toBe('');
     t.call.hangUp();
+    expect(await listener.closed).toBe(1000);
     await t.over;
   });
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { AppError, type ErrorCode } from '../lib/errors.js';
+import { AppError } from '../lib/errors.js';
 import { newId } from '../lib/ids.js';
 import type { Logger } from '../ports/logger.js';
 import type { RateLimiter } from '../ports/rate-limiter.js';
@@ -11,6 +11,7 @@ import { credentialsOf, credentialsOfInit } from '../services/credentials.js';
 import type { AudioFrame, ListenedCall, LiveAudio } from '../services/live-audio.js';
 import type { RequestFacts, Viewer } from '../services/viewer.js';
 import type { Credentials, Viewers } from '../services/viewers.js';
+import { CLOSE, closeFor, hangUp, type Close } from './socket-close.js';
 
 /** Milliseconds. */
 export interface LiveAudioTiming {
@@ -26,6 +27,8 @@ export interface LiveAudioRouteOptions {
   viewers: Viewers;
   audio: LiveAudio;
   topics: TopicBus;
+  /** Whose connection it is, behind proxies too. */
+  addressOf: (request: IncomingMessage) => string | null;
   limiter: RateLimiter;
   rateLimitPerIp: number;
   log: Logger;
@@ -38,30 +41,10 @@ const MAX_MESSAGE_BYTES = 4 * 1024;
 /** Over ten seconds of both sides that a listener has not taken. */
 const MAX_BUFFERED_BYTES = 512 * 1024;
 const MAX_LISTENERS = 1_000;
-const CLOSE_TIMEOUT_MS = 1_000;
-
-/** Close codes, shaped like HTTP statuses. */
-const CLOSE = {
-  ended: { code: 1000, reason: 'the call is over' },
-  goingAway: { code: 1012, reason: 'restarting' },
-  slow: { code: 1013, reason: 'takes nothing' },
-  badRequest: { code: 4400, reason: 'name a call_id' },
-  unauthenticated: { code: 4401, reason: 'no valid credential' },
-  forbidden: { code: 4403, reason: 'forbidden' },
-  notFound: { code: 4404, reason: 'unknown call' },
-  notActive: { code: 4410, reason: 'the call is over' },
-  tooMany: { code: 4429, reason: 'too many' },
-  failed: { code: 1011, reason: 'internal error' },
-} as const;
-type Close = (typeof CLOSE)[keyof typeof CLOSE];
-
-const BY_ERROR: Partial<Record<ErrorCode, Close>> = {
-  UNAUTHENTICATED: CLOSE.unauthenticated,
-  FORBIDDEN: CLOSE.forbidden,
-  TENANT_SUSPENDED: CLOSE.forbidden,
-  NOT_FOUND: CLOSE.notFound,
-  CALL_NOT_ACTIVE: CLOSE.notActive,
-};
+/** Whoever fell behind may still read what was sent to them, up to the close frame behind it. */
+const CLOSE_TIMEOUT_MS = 10_000;
+/** The same when the process leaves. */
+const LEAVING_TIMEOUT_MS = 1_000;
 
 /** Somebody who listens. */
 interface Listener extends Holder {
@@ -96,7 +79,7 @@ export class LiveAudioRoute {
       options,
       this.timing.recheckMs,
       () => this.listeners,
-      ({ socket }) => hangUp(socket, CLOSE.forbidden),
+      ({ socket }) => hangUp(socket, CLOSE.forbidden, CLOSE_TIMEOUT_MS),
     );
   }
 
@@ -114,7 +97,7 @@ export class LiveAudioRoute {
   async close(): Promise<void> {
     clearInterval(this.pings);
     this.watch.stop();
-    for (const socket of this.sockets.clients) hangUp(socket, CLOSE.goingAway);
+    for (const socket of this.sockets.clients) hangUp(socket, CLOSE.goingAway, LEAVING_TIMEOUT_MS);
     await new Promise<void>((resolve) => this.sockets.close(() => resolve()));
   }
 
@@ -125,22 +108,22 @@ export class LiveAudioRoute {
       ws.on('pong', () => this.answered.add(ws));
       this.answered.add(ws);
       this.admit(ws, request).catch((error: unknown) => {
-        const close = (error instanceof AppError ? BY_ERROR[error.code] : undefined) ?? CLOSE.failed;
+        const close = closeFor(error);
         if (close === CLOSE.failed) this.options.log.error({ err: error }, 'a listener could not be admitted');
-        hangUp(ws, close);
+        hangUp(ws, close, CLOSE_TIMEOUT_MS);
       });
     });
   }
 
   private async admit(socket: WebSocket, request: IncomingMessage): Promise<void> {
-    const address = request.socket.remoteAddress ?? null;
+    const address = this.options.addressOf(request);
     const ref = new URLSearchParams((request.url ?? '').split('?')[1]).get('call_id') ?? '';
-    if (ref === '' || ref.length > 100) return hangUp(socket, CLOSE.badRequest);
-    if (this.sockets.clients.size > MAX_LISTENERS) return hangUp(socket, CLOSE.tooMany);
+    if (ref === '' || ref.length > 100) return hangUp(socket, CLOSE.badRequest, CLOSE_TIMEOUT_MS);
+    if (this.sockets.clients.size > MAX_LISTENERS) return hangUp(socket, CLOSE.tooMany, CLOSE_TIMEOUT_MS);
     const credentials = credentialsOf(request.headers) ?? (await firstMessage(socket, this.timing.credentialMs));
     const facts = { requestId: newId(), address };
     const viewer = await this.identify(credentials, facts);
-    if (viewer === null) return hangUp(socket, CLOSE.tooMany);
+    if (viewer === null) return hangUp(socket, CLOSE.tooMany, CLOSE_TIMEOUT_MS);
     const call = await this.options.audio.find(viewer, ref);
     if (socket.readyState === socket.OPEN) this.seat(call, { socket, viewer, credentials, facts });
   }
@@ -175,7 +158,7 @@ export class LiveAudioRoute {
     const listeners = new Set<Listener>();
     const endAll = (close: Close): void => {
       this.rooms.delete(sessionId);
-      for (const { socket } of listeners) hangUp(socket, close);
+      for (const { socket } of listeners) hangUp(socket, close, CLOSE_TIMEOUT_MS);
     };
     const leave = this.options.audio.follow(
       sessionId,
@@ -209,7 +192,7 @@ export class LiveAudioRoute {
         : `{"type":"media","side":"${side}","timestamp_ms":${timestampMs},"payload":"${payload}"}`;
     for (const { socket } of listeners) {
       if (socket.readyState !== socket.OPEN) continue;
-      if (socket.bufferedAmount > MAX_BUFFERED_BYTES) hangUp(socket, CLOSE.slow);
+      if (socket.bufferedAmount > MAX_BUFFERED_BYTES) hangUp(socket, CLOSE.slow, CLOSE_TIMEOUT_MS);
       else socket.send(text);
     }
   }
@@ -217,12 +200,15 @@ export class LiveAudioRoute {
   private ping(): void {
     for (const socket of this.sockets.clients) {
       if (this.answered.delete(socket)) socket.ping();
-      else hangUp(socket, CLOSE.slow);
+      else hangUp(socket, CLOSE.slow, CLOSE_TIMEOUT_MS);
     }
   }
 
+  /** Those that were dropped and have not gone yet do not count. */
   private get listeners(): Listener[] {
-    return [...this.rooms.values()].flatMap((room) => [...room.listeners]);
+    return [...this.rooms.values()].flatMap(({ listeners }) =>
+      [...listeners].filter(({ socket }) => socket.readyState === socket.OPEN),
+    );
   }
 }
 
@@ -249,11 +235,4 @@ function parsed(text: string): Record<string, unknown> {
   } catch {
     return {};
   }
-}
-
-/** Closes politely, and for certain: whoever reads nothing will not read the close frame either. */
-function hangUp(socket: WebSocket, { code, reason }: Close): void {
-  if (socket.readyState === socket.CLOSED || socket.readyState === socket.CLOSING) return;
-  socket.close(code, reason);
-  setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS).unref();
 }

@@ -6,7 +6,7 @@ import { CallBridge } from './call-bridge.js';
 import type { StreamSocket } from './caller-side.js';
 import { PhoneStream } from './phone-stream.js';
 import type { EngineContext } from './engine-context.js';
-import { STREAM_CLOSE, closeFor, type StreamClose } from './stream-close.js';
+import { CLOSE, closeFor, type Close } from './socket-close.js';
 import { parseTwilioMessage, type TwilioMessage } from './twilio-frames.js';
 
 /**
@@ -77,7 +77,7 @@ export class StreamConnection {
     else if (this.bridge !== null) this.bridge.receive(message);
     else if (this.state === 'claiming') this.keep(message);
     else if (message.event === 'start') void this.claim(message);
-    if (this.state === 'waiting' && this.messages > MAX_BEFORE_START) this.refuse(STREAM_CLOSE.tooMany);
+    if (this.state === 'waiting' && this.messages > MAX_BEFORE_START) this.refuse(CLOSE.tooMany);
   }
 
   /** The socket is closed. */
@@ -89,7 +89,7 @@ export class StreamConnection {
 
   /** No `start` came in time. */
   expire(): void {
-    if (this.state === 'waiting') this.refuse(STREAM_CLOSE.startTimeout);
+    if (this.state === 'waiting') this.refuse(CLOSE.startTimeout);
   }
 
   private async claim(start: Start): Promise<void> {
@@ -107,7 +107,7 @@ export class StreamConnection {
     } catch (error) {
       const close = closeFor(error);
       const facts = { callSid: start.callSid, closeCode: close.code };
-      if (close === STREAM_CLOSE.failed) context.log.error({ ...facts, err: error }, 'a media stream failed to start');
+      if (close === CLOSE.failed) context.log.error({ ...facts, err: error }, 'a media stream failed to start');
       else context.log.warn(facts, 'a media stream was refused');
       this.refuse(close);
     }
@@ -142,7 +142,7 @@ export class StreamConnection {
     else this.services.context.metrics.framesDropped('to_model', 1);
   }
 
-  private refuse(close: StreamClose): void {
+  private refuse(close: Close): void {
     this.state = 'closed';
     this.early.length = 0;
     this.services.context.metrics.streamRefused(close.code);
@@ -155,7 +155,7 @@ export class StreamConnection {
     if (this.messages % RATE_CHECK_EVERY !== 0) return false;
     const seconds = (this.services.context.clock.monotonicMs() - this.openedMs) / 1_000;
     if (this.messages <= BURST_MESSAGES + seconds * MESSAGES_PER_SECOND) return false;
-    this.refuse(STREAM_CLOSE.tooMany);
+    this.refuse(CLOSE.tooMany);
     return true;
   }
 }

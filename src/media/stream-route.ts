@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { STREAM_CLOSE } from './stream-close.js';
+import { CLOSE, hangUp } from './socket-close.js';
 import { StreamConnection, type StreamServices, type UpgradeFacts } from './stream-connection.js';
 
 export interface StreamRouteOptions extends StreamServices {
@@ -64,15 +64,14 @@ export class StreamRoute {
   async close(): Promise<void> {
     this.drain();
     clearInterval(this.pinger);
-    for (const socket of this.sockets.clients)
-      hangUp(socket, STREAM_CLOSE.goingAway.code, STREAM_CLOSE.goingAway.reason);
+    for (const socket of this.sockets.clients) hangUp(socket, CLOSE.goingAway, CLOSE_TIMEOUT_MS);
     await new Promise<void>((resolve) => this.sockets.close(() => resolve()));
   }
 
   private connected(ws: WebSocket, facts: UpgradeFacts): void {
     const socket = {
       send: (text: string) => ws.send(text),
-      close: (code: number, reason: string) => hangUp(ws, code, reason),
+      close: (code: number, reason: string) => hangUp(ws, { code, reason }, CLOSE_TIMEOUT_MS),
       get bufferedAmount() {
         return ws.bufferedAmount;
       },
@@ -96,13 +95,6 @@ export class StreamRoute {
       else ws.ping();
     }
   }
-}
-
-/** Closes politely, and for certain. */
-function hangUp(ws: WebSocket, code: number, reason: string): void {
-  if (ws.readyState === ws.CLOSED) return;
-  ws.close(code, reason);
-  setTimeout(() => ws.terminate(), CLOSE_TIMEOUT_MS).unref();
 }
 
 const STATUS_TEXT = { 403: 'Forbidden', 503: 'Service Unavailable' } as const;

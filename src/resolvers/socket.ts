@@ -21,6 +21,8 @@ import { serveGraphql, type ConnectionExtra } from './socket-transport.js';
 
 export interface GraphqlSocketOptions {
   services: GraphqlServices;
+  /** Whose connection it is, behind proxies too. */
+  addressOf: (request: IncomingMessage) => string | null;
   limiter: RateLimiter;
   /** Operations a minute, together with the tenant's requests over HTTP. */
   rateLimitPerTenant: number;
@@ -89,7 +91,7 @@ export function createGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocke
       schema: schema(),
       connectionInitWaitTimeout: timing.initTimeoutMs,
       onConnect: async (ctx) => {
-        const member = await admit(services, ctx);
+        const member = await admit(options, ctx);
         if (member === null) return false;
         ctx.extra.member = member;
         members.add(member);
@@ -142,11 +144,11 @@ export function createGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocke
 }
 
 /** Null: the connection is closed with 4403. */
-async function admit(services: GraphqlServices, ctx: SocketContext): Promise<Member | null> {
+async function admit({ services, addressOf }: GraphqlSocketOptions, ctx: SocketContext): Promise<Member | null> {
   const { request, socket } = ctx.extra;
   const credentials = credentialsOfInit(ctx.connectionParams) ?? credentialsOf(request.headers);
   if (credentials === null) return null;
-  const facts: RequestFacts = { requestId: newId(), address: request.socket.remoteAddress ?? null };
+  const facts: RequestFacts = { requestId: newId(), address: addressOf(request) };
   try {
     const viewer = await services.viewers.authenticate(credentials, facts);
     return {

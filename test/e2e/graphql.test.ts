@@ -489,6 +489,7 @@ describe('GraphQL', () => {
       beforeAll(async () => {
         door = createGraphqlSocket({
           services: gateway.app.services,
+          addressOf: () => null,
           limiter: new MemoryRateLimiter(),
           rateLimitPerTenant: 5,
           timing: { initTimeoutMs: 100, recheckMs: 100, stalledAfterMs: 500 },
