@@ -127,9 +127,12 @@ describe('an outbound call', () => {
 describe('an idempotency key', () => {
   it('makes one call of 50 identical requests at once', async () => {
     const world = callWorld(test);
-    world.carrier.beforeCreate = () => new Promise((resolve) => setTimeout(resolve, 100));
+    const allAsked = Promise.withResolvers<void>();
+    world.carrier.beforeCreate = () => allAsked.promise;
     const to = freshNumber();
-    const results = await Promise.all(Array.from({ length: 50 }, () => dial(world, { to }, 'fifty')));
+    const asked = Array.from({ length: 50 }, () => dial(world, { to }, 'fifty'));
+    allAsked.resolve();
+    const results = await Promise.all(asked);
     expect(world.carrier.created).toHaveLength(1);
     expect(new Set(results.map((r) => r.call.id)).size).toBe(1);
     expect(results.filter((r) => !r.duplicate)).toHaveLength(1);
