@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Call, ScheduledCall } from '../src/entities/index.js';
 import { openGate } from '../src/services/call-gate.js';
 import { createCallServices } from '../src/services/call-services.js';
-import { seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
+import { seedCallable, startGateway, type RestAnswer, type TestGateway } from './testkit/gateway.js';
 import { graphql, must } from './testkit/graphql.js';
 import { MovableClock } from './testkit/movable-clock.js';
 import { until } from './testkit/until.js';
@@ -70,8 +70,28 @@ describe('calling hours', () => {
     expect(await allowed('2026-11-30T17:30:00Z', numberIn(IDAHO))).toBe('now');
     // 17:30 in Los Angeles is 18:30 in Boise.
     expect(await allowed('2026-12-01T01:30:00Z', numberIn(IDAHO))).toBe('2026-12-01T17:00:00.000Z');
-    // Toll-free numbers are answered anywhere from Guam to Newfoundland.
-    expect(await allowed('2026-11-30T17:00:00Z', numberIn('+1800234'))).toBe('never');
+    // A Russian mobile may be in Kaliningrad or, ten hours later, in Kamchatka.
+    expect(await allowed('2026-11-30T07:00:00Z', numberIn('+7912345'))).toBe('never');
+  });
+
+  it('of a number that names no place go by its country where that keeps one time, else by the tenant', async () => {
+    // Toll-free numbers of +1 are answered anywhere from Guam to Newfoundland: 20:00 in Kolkata, then 09:30.
+    const [tollFree, british] = [numberIn('+1800234'), numberIn('+44800111')];
+    expect(await allowed('2026-11-30T14:30:00Z', tollFree)).toBe('2026-12-01T03:30:00.000Z');
+    const { body } = await dial(tollFree);
+    expect([body.allowed_at, body.time_zones]).toEqual(['2026-12-01T03:30:00.000Z', ['Asia/Kolkata']]);
+    expect(await allowed('2026-12-01T04:00:00Z', tollFree)).toBe('now');
+    // All of +44 keeps London's time.
+    expect(await allowed('2026-12-01T04:00:00Z', british)).toBe('2026-12-01T09:00:00.000Z');
+    expect(await allowed('2026-12-01T09:00:30Z', british)).toBe('now');
+    await tenantHours({ ...OFFICE, windows: [] });
+    const closed = await dial(british, { schedule_if_closed: true });
+    expect([closed.status, closed.body.allowed_at, closed.body.error]).toEqual([
+      422,
+      null,
+      expect.stringContaining('the calling hours are empty'),
+    ]);
+    await tenantHours(OFFICE);
   });
 
   it('of the agent come before the tenant’s, and may have a zone of their own', async () => {
@@ -188,22 +208,66 @@ describe('a call that waits', () => {
     });
   });
 
-  it('is either canceled or dialled, never both', async () => {
-    for (let round = 0; round < 6; round += 1) {
+  it('is either canceled or dialled, never both, whenever the two meet', async () => {
+    const { services, infrastructure } = gateway.app;
+    /** Another process, whose dials stop at one point until they may go on. */
+    const dialler = (stopsAt: 'check' | 'carrier' | null) => {
+      const reached = Promise.withResolvers<void>();
+      const goOn = Promise.withResolvers<void>();
+      const stop = () => (reached.resolve(), goOn.promise);
+      const { carrier, http } = infrastructure;
+      const { dueDials } = createCallServices(services.context, {
+        carrier: Object.assign(Object.create(carrier), {
+          createCall: async (...args: Parameters<typeof carrier.createCall>) => {
+            if (stopsAt === 'carrier') await stop();
+            return carrier.createCall(...args);
+          },
+        }) as typeof carrier,
+        http,
+        textModel: null,
+        gate: openGate,
+        dialChecks: [{ check: async () => (stopsAt === 'check' ? stop() : undefined) }],
+      });
+      return { dueDials, reached: reached.promise, goOn: goOn.resolve };
+    };
+    const meet = async (how: (cancel: () => Promise<RestAnswer<any>>) => Promise<RestAnswer<any>>) => {
       clock.set('2026-11-30T15:00:00Z');
       const to = numberIn(NEW_YORK);
       const { scheduled_call_id: id } = (await dial(to, { schedule: '2026-11-30T15:01:00Z' })).body;
       clock.set('2026-11-30T15:01:05Z');
-      const sweep = gateway.app.services.calls.dueDials.sweep();
-      await new Promise((resolve) => setTimeout(resolve, round * 4));
-      const canceled = await gateway.call('DELETE', `/api/v1/scheduled-calls/${id}`, { key: acme.key });
-      await sweep;
+      const canceled = await how(() => gateway.call('DELETE', `/api/v1/scheduled-calls/${id}`, { key: acme.key }));
       const row = await scheduled(id);
       expect([canceled.status, row.state, callsTo(to).length]).toEqual(
         canceled.status === 200 ? [200, 'canceled', 0] : [409, 'dialed', 1],
       );
       callsTo(to).forEach((call) => call.hangUp());
-    }
+      return canceled.status;
+    };
+    for (let round = 0; round < 4; round += 1)
+      await meet(async (cancel) => (await Promise.all([cancel(), dialler(null).dueDials.sweep()]))[0]);
+    // Checked, and its row not written yet.
+    await meet(async (cancel) => {
+      const { dueDials, reached, goOn } = dialler('check');
+      const swept = dueDials.sweep();
+      await reached;
+      const canceled = cancel();
+      // The embedded database has one connection, which the dial's transaction holds.
+      if (gateway.database.url !== null) await canceled;
+      goOn();
+      await swept;
+      return canceled;
+    });
+    // Its row is written, and the carrier is being asked.
+    const late = await meet(async (cancel) => {
+      const { dueDials, reached, goOn } = dialler('carrier');
+      const swept = dueDials.sweep();
+      await reached;
+      const canceled = await cancel();
+      goOn();
+      await swept;
+      return canceled;
+    });
+    expect(late).toBe(409);
   });
 
   it('outlives a carrier that is down, and is not sent again when an answer got lost', async () => {

@@ -35,6 +35,12 @@ export function isOpenEverywhere(hours: WeeklyHours, zones: readonly string[], a
   return zones.every((zone) => isOpenAt(hours, zone, at));
 }
 
+/** True when all these zones show the same time at that moment. */
+export function keepOneTime(zones: readonly string[], at: Date): boolean {
+  const minute = Math.floor(at.getTime() / MINUTE_MS) * MINUTE_MS;
+  return new Set(zones.map((zone) => offsetAt(zone, minute))).size <= 1;
+}
+
 /**
  * The first moment at or after `at` that is open in every zone, to the minute; null when none comes within two weeks:
  * there are no windows, or the zones lie too far apart to be open together.

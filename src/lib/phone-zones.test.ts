@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isTimeZone } from './hours.js';
 import { PHONE_ZONES } from './phone-zones-data.js';
-import { zonesOfNumber } from './phone-zones.js';
+import { namesPlace, zonesOfNumber } from './phone-zones.js';
 
 describe('the zones of a number', () => {
   it.each([
@@ -26,6 +26,13 @@ describe('the zones of a number', () => {
     expect(zonesOfNumber('+18002345678')).toEqual(
       expect.arrayContaining(['America/New_York', 'Pacific/Honolulu', 'America/St_Johns']),
     ));
+
+  it('are a place only for lines and mobiles', () => {
+    expect(['+12125550123', '+79123456789', '+493012345678'].map(namesPlace)).toEqual([true, true, true]);
+    expect(['+18002345678', '+448001111111', '+80012345678', '+15555551234'].map(namesPlace)).toEqual(
+      Array(4).fill(false),
+    );
+  });
 
   it('are unknown for numbers that nobody has, and for those of no country', () =>
     expect(['+15555551234', '+870773111632', '+99912345678'].map(zonesOfNumber)).toEqual([[], [], []]));

@@ -4,6 +4,9 @@ import { PHONE_ZONES } from './phone-zones-data.js';
 /** Calling codes whose mobile numbers name a place, as in libphonenumber: MX, AR, BR, ID, CN. */
 const PLACED_MOBILES: ReadonlySet<string> = new Set(['52', '54', '55', '62', '86']);
 
+/** Types of numbers whose owner is somewhere; toll-free, shared-cost, internet numbers … are answered anywhere. */
+const PLACED_TYPES: ReadonlySet<string | undefined> = new Set(['FIXED_LINE', 'MOBILE', 'FIXED_LINE_OR_MOBILE']);
+
 let zonesOfPrefix: ReadonlyMap<string, readonly string[]> | null = null;
 
 /**
@@ -21,6 +24,11 @@ export function zonesOfNumber(number: string): readonly string[] {
     return zonesOfLongestPrefix(parsed.number.slice(1));
   const ofCountry = mobile ? zonesOfCountry(parsed) : [];
   return ofCountry.length > 0 ? ofCountry : zonesOfLongestPrefix(code);
+}
+
+/** Whether an E.164 number says where its owner is, if only the country: false for toll-free numbers and the like. */
+export function namesPlace(number: string): boolean {
+  return PLACED_TYPES.has(parsePhoneNumberFromString(number)?.getType());
 }
 
 function zonesOfLongestPrefix(digits: string): readonly string[] {
