@@ -224,6 +224,8 @@ describe('the control plane', () => {
         prompts.create(admin, { tenantId: 'acme', key: `v${variables.join('')}`, text: 'Hi {{a}}', variables });
       expect(await refusal(make([]))).toMatchObject({ paths: ['text'] });
       expect(await refusal(make(['a', 'b']))).toMatchObject({ paths: ['variables'] });
+      const misnamed = { tenantId: 'acme', key: 'misnamed', text: 'Hi {{customer name}}' };
+      expect(await refusal(prompts.create(admin, misnamed))).toMatchObject({ paths: ['text'] });
     });
 
     it('number revisions that arrive together one after the other', async () => {
@@ -306,6 +308,48 @@ describe('the control plane', () => {
       const next = await versions.create(admin, { agentId: agent.id, fromVersionId: id, greeting: 'Ho' });
       expect(next).toMatchObject({ number: 2, greeting: 'Ho', maxDurationSeconds: 600, status: 'DRAFT' });
       expect(await versions.diff(admin, id, next.id)).toContain('-  "greeting": "Hi",\n+  "greeting": "Ho",');
+    });
+
+    it('take what is given over what was there: a text, a key, and the key’s own revision', async () => {
+      const prompts = new Prompts(ctx);
+      for (const key of ['day', 'night']) {
+        const { id } = await prompts.create(admin, { tenantId: 'acme', key, text: `${key} {{who}}`, publish: true });
+        await prompts.addRevision(admin, id, { text: `${key} 2` });
+      }
+      const agent = await new Agents(ctx).create(admin, { tenantId: 'acme', key: 'prompted' });
+      const versions = agentVersions();
+      const { id } = await versions.create(admin, { agentId: agent.id, promptKey: 'day', promptRevision: 2 });
+      const next = (change: object) => versions.create(admin, { agentId: agent.id, fromVersionId: id, ...change });
+      expect(await next({})).toMatchObject({ prompt: null, promptKey: 'day', promptRevision: 2 });
+      expect(await next({ promptKey: 'night' })).toMatchObject({ promptKey: 'night', promptRevision: null });
+      const inline = await next({ prompt: 'Be kind to {{who}}.' });
+      expect(inline).toMatchObject({ prompt: 'Be kind to {{who}}.', promptKey: null, promptRevision: null });
+      expect(await versions.update(admin, inline.id, { promptKey: 'day' })).toMatchObject({
+        prompt: null,
+        promptKey: 'day',
+        promptRevision: null,
+      });
+      expect(await refusal(next({ prompt: 'x', promptKey: 'day' }))).toMatchObject({ paths: ['prompt'] });
+      expect(await refusal(next({ prompt: '{{customer name}}' }))).toMatchObject({ paths: ['prompt'] });
+      expect(await refusal(next({ prompt: 'Hi', promptVariables: { who: 'x' } }))).toMatchObject({
+        paths: ['promptVariables.who'],
+      });
+    });
+
+    it('speak with the variables of the revision that is pinned, or do not go live', async () => {
+      const prompts = new Prompts(ctx);
+      const prompt = await prompts.create(admin, { tenantId: 'acme', key: 'later', text: 'Hi {{name}}' });
+      const agent = await new Agents(ctx).create(admin, { tenantId: 'acme', key: 'misspelt' });
+      const versions = agentVersions();
+      const misspelt = { agentId: agent.id, promptKey: 'later', promptVariables: { nmae: 'Ann' } };
+      const { id } = await versions.create(admin, misspelt);
+      await prompts.publish(admin, prompt.id, 1);
+      expect(await refusal(versions.publish(admin, id))).toEqual({
+        code: 'UNPROCESSABLE',
+        paths: ['promptVariables.nmae'],
+      });
+      await versions.update(admin, id, { promptVariables: { name: 'Ann' } });
+      expect(await versions.publish(admin, id)).toMatchObject({ promptRevision: 1 });
     });
 
     it('are published when the gates hold, or by force with a reason, and retire the one before', async () => {

@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { lineDiff } from './line-diff.js';
-import { fillIn, variablesIn } from './prompt-template.js';
+import { fillIn, misnamedIn, variablesIn } from './prompt-template.js';
 
 describe('prompt templates', () => {
-  it('name their variables once each', () => expect(variablesIn('{{b}} {{ a }} {{b}} {c} {{1x}}')).toEqual(['b', 'a']));
+  it('name their variables once each', () =>
+    expect(variablesIn('{{b}} {{ a }} {{b}} {c} {{1x}} {{a-b.c}}')).toEqual(['b', 'a', 'a-b.c']));
+  it('are told apart from what is no name', () =>
+    expect(misnamedIn('{{a}} {{1x}} {{ customer name }} {{}} {c}')).toEqual(['1x', 'customer name', '']));
   it('are filled in literally', () => {
     expect(fillIn('Hello {{name}}, {{ missing }}!', { name: '$& {{x}}' })).toBe('Hello $& {{x}}, !');
-    expect(fillIn('{{constructor}}', {})).toBe('');
+    expect(fillIn('{{constructor}}{{customer name}}', {})).toBe('');
   });
 });
 

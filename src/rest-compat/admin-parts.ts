@@ -57,7 +57,12 @@ export const Contract = {
   prompt_revision: Maybe(
     Type.Integer({ description: 'Null: pinned to the published one when the version goes live.' }),
   ),
-  prompt_variables: Maybe(Type.Record(text, text)),
+  prompt_variables: Maybe(
+    Type.Record(text, text, {
+      description:
+        'Values of `{{name}}` in the prompt; `tenant_name` and `agent_name` have theirs without being asked.',
+    }),
+  ),
   greeting: Maybe(text),
   language: Maybe(
     Type.String({ description: 'A language tag: spoken, and transcribed.', examples: ['en', 'de-DE', 'es-419'] }),

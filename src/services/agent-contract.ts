@@ -4,7 +4,7 @@ import { LANGUAGE_TAG } from '../lib/languages.js';
 import { variablesIn } from '../lib/prompt-template.js';
 import { dialTarget, intents, rules, tools, turnDetection, type ContractSurroundings } from './agent-contract-parts.js';
 import type { Checks } from './checks.js';
-import { MAX_PROMPT_LENGTH } from './prompts.js';
+import { checkPlaceholders, MAX_PROMPT_LENGTH } from './prompts.js';
 
 /** A version's contract as clients write it. On an update a missing field stays as it is; on creation it is empty. */
 export interface AgentContractInput {
@@ -107,6 +107,10 @@ export function checkedContract(
   text('note', 2_000);
   if (input.promptKey !== undefined)
     next.promptKey = input.promptKey === null ? null : checks.key('promptKey', input.promptKey);
+  // What is given wins over what was there: a text over a key, a key over a text, and a revision belongs to its key.
+  if (input.prompt != null && input.promptKey === undefined) next.promptKey = null;
+  if (input.promptKey != null && input.prompt === undefined) next.prompt = null;
+  if (next.promptKey !== current.promptKey) next.promptRevision = null;
   if (input.promptRevision !== undefined)
     next.promptRevision = checks.optionalInteger('promptRevision', input.promptRevision, 1, 1_000_000);
   if (input.promptVariables !== undefined) next.promptVariables = variables(checks, input.promptVariables ?? {});
@@ -132,7 +136,10 @@ function together(checks: Checks, contract: AgentContract): void {
   if (contract.prompt !== null && contract.promptKey !== null)
     checks.fail('prompt', 'excludes promptKey: give one of them');
   if (contract.promptRevision !== null && contract.promptKey === null) checks.fail('promptRevision', 'needs promptKey');
-  if (contract.prompt !== null) checkVariables(checks, contract.promptVariables, variablesIn(contract.prompt));
+  if (contract.prompt !== null) {
+    checkPlaceholders(checks, 'prompt', contract.prompt);
+    checkVariables(checks, contract.promptVariables, variablesIn(contract.prompt));
+  }
   checks.unique('successSignals', contract.successSignals);
   checks.unique(
     'tools',

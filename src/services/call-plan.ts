@@ -1,23 +1,16 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import {
-  Prompt,
-  PromptRevision,
-  SessionEvent,
-  Turn,
-  type AgentTool,
-  type Call,
-  type VoiceSession,
-} from '../entities/index.js';
+import { SessionEvent, Turn, type AgentTool, type Call, type VoiceSession } from '../entities/index.js';
+import { fillIn } from '../lib/prompt-template.js';
 import type { CallPlan, ConversationMark, HttpTool } from '../ports/media-session.js';
 import type { SessionEventPayloads, SupervisorAction, TurnState } from '../ports/session-events.js';
 import { loadCallSetting, type CallSetting } from './call-setting.js';
+import { resolvePrompt } from './prompts.js';
 
 const TRANSCRIPTION_MODEL = 'gpt-4o-mini-transcribe';
 const DEFAULT_PROMPT =
   'You are a friendly voice agent on the telephone. Speak in short sentences. ' +
   'Find out what the caller needs, help where you can, and offer a person where you cannot.';
 const SILENCING: ReadonlySet<SupervisorAction> = new Set(['MUTE', 'TAKE_OVER']);
-const VARIABLE = /\{\{\s*([A-Za-z0-9_.-]+)\s*\}\}/g;
 
 /** What this claim of a session adds to its rows. */
 export interface Claim {
@@ -44,7 +37,7 @@ export async function assemblePlan(em: EntityManager, { call, session, streamSid
     synthetic: call.synthetic,
     model: session.model,
     voice: session.voice ?? null,
-    instructions: await resolvePrompt(em, setting),
+    instructions: await instructionsOf(em, setting),
     greeting: call.greeting ?? version?.greeting ?? null,
     consentLine: version?.consentLine ?? null,
     language: version?.language ?? null,
@@ -71,22 +64,13 @@ function withoutSecret({ name, description, parameters, url, method, timeoutMs, 
 }
 
 /** The version's own prompt, else its prompt key (at a revision, or the published one), else the tenant's, else a plain one. */
-export async function resolvePrompt(
-  em: EntityManager,
-  { version, config, agent, tenant }: CallSetting,
-): Promise<string> {
+async function instructionsOf(em: EntityManager, { version, config, agent, tenant }: CallSetting): Promise<string> {
   const text =
     version?.prompt ??
     (await promptByKey(em, tenant.id, version?.promptKey, version?.promptRevision)) ??
     (await promptByKey(em, tenant.id, config?.systemPromptKey, null)) ??
     DEFAULT_PROMPT;
-  const values: Record<string, string> = {
-    tenant_name: tenant.name,
-    agent_name: agent?.name ?? '',
-    ...version?.promptVariables,
-  };
-  // A variable that nobody filled must not be read out to a caller.
-  return text.replace(VARIABLE, (_, name: string) => (Object.hasOwn(values, name) ? values[name]! : ''));
+  return fillIn(text, { tenant_name: tenant.name, agent_name: agent?.name ?? '', ...version?.promptVariables });
 }
 
 async function promptByKey(
@@ -95,11 +79,7 @@ async function promptByKey(
   key: string | null | undefined,
   revision: number | null | undefined,
 ): Promise<string | null> {
-  if (key == null) return null;
-  const prompt = await em.findOne(Prompt, { tenantId, key });
-  const number = revision ?? prompt?.publishedRevision;
-  if (prompt === null || number == null) return null;
-  return (await em.findOne(PromptRevision, { promptId: prompt.id, number, tenantId }))?.text ?? null;
+  return key == null ? null : ((await resolvePrompt(em, tenantId, key, revision ?? null))?.text ?? null);
 }
 
 async function loadHistory(em: EntityManager, sessionId: string): Promise<TurnState[]> {

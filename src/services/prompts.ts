@@ -3,7 +3,7 @@ import { Prompt, PromptRevision, type AgentVersion } from '../entities/index.js'
 import type { Page } from '../lib/cursor.js';
 import { AppError, notFound } from '../lib/errors.js';
 import { lineDiff } from '../lib/line-diff.js';
-import { variablesIn } from '../lib/prompt-template.js';
+import { misnamedIn, variablesIn } from '../lib/prompt-template.js';
 import { audit } from './audit-log.js';
 import { Checks, knownId } from './checks.js';
 import type { ServiceContext } from './context.js';
@@ -178,7 +178,7 @@ export async function resolvePrompt(
 
 /**
  * A version that leaves DRAFT speaks one certain prompt for ever: the published revision is written into it. Throws
- * UNPROCESSABLE when there is none.
+ * UNPROCESSABLE when there is none, or when the version gives values to variables that it does not have.
  */
 export async function pinPrompt(em: EntityManager, version: AgentVersion): Promise<void> {
   if (version.promptKey == null || version.promptRevision != null) return;
@@ -186,6 +186,15 @@ export async function pinPrompt(em: EntityManager, version: AgentVersion): Promi
   if (revision === null)
     throw new AppError('UNPROCESSABLE', `The prompt ${version.promptKey} has no published revision`, {
       details: [{ path: 'promptKey', message: 'has no published revision' }],
+    });
+  // The draft was checked against the revision of its day, or against none.
+  const strange = Object.keys(version.promptVariables).filter((name) => !revision.variables.includes(name));
+  if (strange.length > 0)
+    throw new AppError('UNPROCESSABLE', `The published revision of ${version.promptKey} has other variables`, {
+      details: strange.map((name) => ({
+        path: `promptVariables.${name}`,
+        message: `is no variable of revision ${revision.number}`,
+      })),
     });
   version.promptRevision = revision.number;
 }
@@ -206,9 +215,20 @@ async function revisionOf(em: EntityManager, promptId: string, number: number): 
   return revision;
 }
 
+/** Also of prompts that stand in a version. */
+export function checkPlaceholders(checks: Checks, path: string, text: string): void {
+  const [wrong] = misnamedIn(text);
+  if (wrong !== undefined)
+    checks.fail(
+      path,
+      `holds {{${wrong}}}: a variable's name begins with a letter and holds letters, digits, _, . and -`,
+    );
+}
+
 function checkedRevision(checks: Checks, input: NewPromptRevision) {
   const text = checks.text('text', input.text, { max: MAX_PROMPT_LENGTH });
   if (text.split('\n').length > MAX_PROMPT_LINES) checks.fail('text', `must be at most ${MAX_PROMPT_LINES} lines`);
+  checkPlaceholders(checks, 'text', text);
   const used = variablesIn(text);
   const declared =
     input.variables == null

@@ -80,7 +80,11 @@ export class UpdateAgentVersionInput implements AgentContractInput {
   promptKey?: string | null;
   @Field(() => Int, { nullable: true, description: 'Default: the published one at the moment of publishing.' })
   promptRevision?: number | null;
-  @Field(() => Json, { nullable: true })
+  @Field(() => Json, {
+    nullable: true,
+    description:
+      'Values of {{name}} in the prompt, by name; tenant_name and agent_name have theirs without being asked.',
+  })
   promptVariables?: Record<string, string> | null;
   @Field(() => String, { nullable: true })
   greeting?: string | null;
