@@ -219,6 +219,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       await services.metricsRollup.stop();
       services.providerHealth.stop();
       services.calls.streamEnds.close();
+      services.calls.lookup.close();
       await graphql.dispose();
       services.viewers.stop();
       await media?.close();

@@ -49,12 +49,14 @@ beforeAll(async () => {
   const { timing } = world.context.settings;
   timing.resumeGraceAfterStopMs = 100;
   timing.resumeGraceAfterCloseMs = 200;
+  timing.endingLookupMs = 50;
   await world.services.afterCall.work();
   await jobs.start();
   twilio = await openDoors(world);
 });
 afterAll(async () => {
   world.services.streamEnds.close();
+  world.services.lookup.close();
   await twilio.app.close();
   await jobs.stop();
   await test.dispose();
@@ -284,6 +286,16 @@ describe('the end of a session', () => {
     expect(await logOf(session.id)).toHaveLength(3);
   });
 
+  it('is followed by that of the call, of which nobody tells us, as soon as the carrier knows', async () => {
+    const { callSid, claimed } = await streaming();
+    const before = world.carrier.fetches;
+    await claimed.control.streamEnded({ by: 'stop', ended: 'INTENT' });
+    await until(() => world.carrier.fetches > before + 1, 'the second question');
+    expect(await callOf(callSid)).toMatchObject({ status: 'IN_PROGRESS' });
+    world.carrier.put(callSid, 'completed', { durationSeconds: 7 });
+    expect(await completed(callSid)).toMatchObject({ status: 'completed', duration_seconds: 7 });
+  });
+
   it('gives a caller whose agent was lost the fallback of the version', async () => {
     const { callSid, claimed } = await streaming();
     await claimed.control.streamEnded({ by: 'close', ended: 'MODEL_LOST' });
@@ -370,6 +382,15 @@ describe('what the engine may ask for', () => {
     expect(twiml).toContain('/api/v1/transfer-status?call_id=');
     await claimed.control.streamEnded({ by: 'stop', ended: null });
     expect(await sessionOf(callSid)).toMatchObject({ status: 'COMPLETED', endReason: 'TRANSFERRED' });
+    // The caller talks with whom they were sent to; what comes after that is the end of the call.
+    const { id } = await callOf(callSid);
+    const ended = await twilio.post(`/api/v1/transfer-status?call_id=${id}`, {
+      CallSid: callSid,
+      DialCallStatus: 'completed',
+    });
+    expect(ended.body).toContain('<Response><Hangup/></Response>');
+    world.carrier.put(callSid, 'completed', { durationSeconds: 90 });
+    expect(await completed(callSid)).toMatchObject({ status: 'completed', duration_seconds: 90 });
   });
 
   it('hangs up, also on a call that is over already', async () => {

@@ -3,6 +3,7 @@ import { Call, VoiceSession } from '../entities/index.js';
 import { isUuid } from '../lib/ids.js';
 import { LAST_RESORT, TRANSFER_FAILED_MESSAGE, type CallAnswer } from './call-answers.js';
 import type { CallGate } from './call-gate.js';
+import type { CallLookup } from './call-lookup.js';
 import { lockCall, type CallProgress } from './call-progress.js';
 import { loadCallSetting, versionOfCall } from './call-setting.js';
 import { isTerminal } from './call-states.js';
@@ -30,6 +31,7 @@ export interface ContinuationServices {
   fallbacks: Fallbacks;
   diagnostics: DiagnosticSink;
   gate: CallGate;
+  lookup: CallLookup;
 }
 
 /** What the transaction decided; the answer may still need the configuration. */
@@ -102,9 +104,12 @@ export class CallContinuations {
 
   /** The transfer's own call is over: the caller goes when somebody answered, and hears so when nobody did. */
   async transferEnded(identity: CarrierIdentity, known: KnownCall, dialStatus: string): Promise<CallAnswer> {
-    if (TRANSFER_DONE.has(dialStatus)) return { kind: 'hang-up' };
     const call = await this.find(known);
-    if (call === null || !mayReport(identity, call)) return LAST_RESORT;
+    const ours = call !== null && mayReport(identity, call);
+    // Every answer from here on ends the call.
+    if (ours) this.services.lookup.followEnd(call.id);
+    if (TRANSFER_DONE.has(dialStatus)) return { kind: 'hang-up' };
+    if (!ours) return LAST_RESORT;
     await this.services.diagnostics.raise({
       tenantId: call.tenantId,
       code: 'transfer_failed',

@@ -68,6 +68,7 @@ export interface CallServices {
   diagnostics: DiagnosticSink;
   progress: CallProgress;
   sessionEnd: SessionEnd;
+  /** `close()` with the process. */
   lookup: CallLookup;
   fallbacks: Fallbacks;
   makeCall: MakeCall;
@@ -148,7 +149,7 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
     supervisor: new Supervisor(context, { commands, carrier, accounts, lookup, sessionLog, doNotCall: doNotCallLists }),
     makeCall,
     inbound: new InboundCalls(context, { picker, fallbacks, diagnostics, gate }),
-    continuations: new CallContinuations(context, { progress, sessionEnd, fallbacks, diagnostics, gate }),
+    continuations: new CallContinuations(context, { progress, sessionEnd, fallbacks, diagnostics, gate, lookup }),
     statusCallbacks: new CallStatusCallbacks(context, progress),
     signatureEvidence: new StoredSignatureEvidence(context, diagnostics),
     mediaSessions: new StreamClaims(context, {

@@ -58,6 +58,8 @@ export interface ServiceTiming {
   completedWaitsForSummaryMs: number;
   /** A running call without news is looked up at Twilio after this. */
   silentCallLookupMs: number;
+  /** A call that was hung up is looked up after this, then after twice as long, until it is known to be over. */
+  endingLookupMs: number;
   /** Batching of session log appends. */
   recorderBatchMs: number;
   /** Signs of life of the calls of a process are stored together, this often. */
@@ -85,6 +87,7 @@ export const DEFAULT_TIMING: ServiceTiming = {
   ownerDeadAfterMs: 20_000,
   completedWaitsForSummaryMs: 5_000,
   silentCallLookupMs: 60_000,
+  endingLookupMs: 2_000,
   recorderBatchMs: 50,
   beatBatchMs: 500,
   sweepIntervalMs: 5_000,

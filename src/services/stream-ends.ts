@@ -32,7 +32,9 @@ export class StreamEnds {
 
   async ended(ending: StreamEnding): Promise<void> {
     const { timing } = this.context.settings;
-    const waiting = await this.record(ending);
+    const { waiting, over } = await this.record(ending);
+    // Whoever was transferred still talks; their end is told by the transfer's.
+    if (over !== null && over !== 'TRANSFERRED') this.services.lookup.followEnd(ending.callId);
     if (!waiting) return;
     const grace = ending.by === 'stop' ? timing.resumeGraceAfterStopMs : timing.resumeGraceAfterCloseMs;
     const timer = setTimeout(() => {
@@ -55,7 +57,7 @@ export class StreamEnds {
     if (session === null || session.streamEndedAt == null) return;
     const call = await em.findOneOrFail(Call, { id: session.callId });
     if (isTerminal(call.status)) await this.services.sessionEnd.end(session, 'CALL_ENDED');
-    else await this.services.lookup.ask(call);
+    else if (!isTerminal((await this.services.lookup.ask(call)).status)) this.services.lookup.followEnd(call.id);
   }
 
   /** Stops waiting; sessions still open are the reaper's. */
@@ -64,29 +66,34 @@ export class StreamEnds {
     this.timers.clear();
   }
 
-  /** True when the session still lives and the grace begins. */
-  private async record({ sessionId, callId, generation, reason }: StreamEnding): Promise<boolean> {
+  /** `waiting`: the session still lives and the grace begins. `over`: why it ended here and now. */
+  private async record({
+    sessionId,
+    callId,
+    generation,
+    reason,
+  }: StreamEnding): Promise<{ waiting: boolean; over: EndReason | null }> {
     const { database, clock } = this.context;
-    const { waiting, announce } = await database.em({ all: true }).transactional(async (em) => {
+    const { announce, ...outcome } = await database.em({ all: true }).transactional(async (em) => {
       const call = await lockCall(em, callId);
       const session = await em.findOne(
         VoiceSession,
         { id: sessionId, status: 'ACTIVE', ownerGeneration: generation },
         { lockMode: LockMode.PESSIMISTIC_WRITE },
       );
-      if (call === null || session === null) return { waiting: false, announce: null };
+      if (call === null || session === null) return { waiting: false, over: null, announce: null };
       session.streamEndedAt = clock.now();
       session.ownerId = null;
       await em.flush();
       // Nobody will ever call back about a synthetic call: its stream was all there is.
       const over = reason ?? (isTerminal(call.status) || call.synthetic ? 'CALL_ENDED' : null);
-      if (over === null) return { waiting: true, announce: null };
+      if (over === null) return { waiting: true, over, announce: null };
       const { announce } = await this.services.sessionEnd.endWithin(em, session, over, clock.now());
-      return { waiting: false, announce };
+      return { waiting: false, over, announce };
     });
     await announce?.();
     if (announce !== null) await this.endSynthetic(callId);
-    return waiting;
+    return outcome;
   }
 
   private async endSynthetic(callId: string): Promise<void> {

@@ -211,7 +211,7 @@ export class Supervisor {
     } catch (error) {
       throw error instanceof CarrierError ? refusedByCarrier(error) : error;
     }
-    await lookup.ask(call);
+    if (!isTerminal((await lookup.ask(call)).status)) lookup.followEnd(call.id);
     return event;
   }
 

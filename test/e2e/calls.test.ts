@@ -73,6 +73,8 @@ describe('an inbound call', () => {
       expect.arrayContaining(['record_outcome', 'end_call']),
     );
     expect(session).toMatchObject({ status: 'completed', escalated: false });
+    // The number has no status callback: nobody but us can tell the tenant that the call is over.
+    await until(() => eventsOf(call.sid).some(({ event }) => event === 'voice.call.completed'), 'the last event');
     expect(call.streams[0]!.warnings).toEqual([]);
     expect(call.badAnswers).toEqual([]);
     expect(gateway.model.violations).toEqual([]);
