@@ -19,6 +19,8 @@ export interface GatewayOptions {
   dir: string;
   /** A folder with a migrated embedded database; it is copied. */
   template: string;
+  /** An empty PostgreSQL database; missing: a copy of the template. */
+  databaseUrl?: string;
   /** Where the load plays the model; missing: nobody calls. */
   modelUrl?: string;
 }
@@ -28,15 +30,16 @@ export interface BenchGateway {
   app: App;
   origin: string;
   tenant: DemoTenant;
+  adminKey: string;
 }
 
-export async function startGateway({ dir, template, modelUrl }: GatewayOptions): Promise<BenchGateway> {
+export async function startGateway({ dir, template, databaseUrl, modelUrl }: GatewayOptions): Promise<BenchGateway> {
   const dataDir = mkdtempSync(join(dir, 'gateway-'));
-  cpSync(template, join(dataDir, 'pgdata'), { recursive: true });
+  if (databaseUrl === undefined) cpSync(template, join(dataDir, 'pgdata'), { recursive: true });
   const config = loadConfig({
     HOST: '127.0.0.1',
     PORT: '0',
-    DATA_DIR: dataDir,
+    ...(databaseUrl === undefined ? { DATA_DIR: dataDir } : { DATABASE_URL: databaseUrl }),
     ADMIN_API_KEY: ADMIN_KEY,
     SIMULATE: 'none',
     TWILIO_ACCOUNT_SID: ACCOUNT.accountSid,
@@ -48,7 +51,8 @@ export async function startGateway({ dir, template, modelUrl }: GatewayOptions):
   });
   const app = await buildApp(config, { log: silentLogger, simulation: NONE });
   const origin = await app.start();
-  return { app, origin, tenant: await seedDemo(app, origin, ADMIN_KEY, { numbers: new Map() }) };
+  const tenant = await seedDemo(app, origin, ADMIN_KEY, { numbers: new Map() });
+  return { app, origin, tenant, adminKey: ADMIN_KEY };
 }
 
 /** Makes a migrated database in a folder of `dir`, to be copied by each gateway: migrating takes longer than starting. */

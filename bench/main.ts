@@ -1,11 +1,13 @@
-/** `npm run bench -- [bridge] [fan-out] [queries] [options]`: see docs/performance.md. */
+/** `npm run bench -- [bridge] [fan-out] [queries] [metrics] [options]`: see docs/performance.md. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchBridge, bridgeTable } from './bridge/bridge.js';
 import { benchFanOut, fanOutTable } from './fan-out/fan-out.js';
+import { onServer, withDatabase } from '../test/testkit/postgres.js';
 import { makeTemplate } from './gateway.js';
+import { benchMetrics, metricsTable } from './metrics/metrics.js';
 import { processes, type Place } from './places.js';
 import { benchQueries, queriesTable } from './queries/queries.js';
 
@@ -17,6 +19,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '2' },
     'turn-seconds': { type: 'string', default: '3600' },
+    stored: { type: 'string', default: '1000000' },
     profile: { type: 'boolean', default: false },
   },
 });
@@ -27,7 +30,9 @@ function refuse(problem: string): never {
 }
 
 /** The whole numbers of an option. */
-function numbers(option: 'calls' | 'viewers' | 'seconds' | 'rounds' | 'turn-seconds'): [number, ...number[]] {
+function numbers(
+  option: 'calls' | 'viewers' | 'seconds' | 'rounds' | 'turn-seconds' | 'stored',
+): [number, ...number[]] {
   const list = values[option].split(',').map(Number);
   if (!list.every((value) => Number.isInteger(value) && value > 0)) refuse(`--${option} takes positive whole numbers`);
   return list as [number, ...number[]];
@@ -38,12 +43,15 @@ const calls = numbers('calls').sort((a, b) => a - b);
 const [viewers] = numbers('viewers');
 const [turnSeconds] = numbers('turn-seconds');
 const [seconds] = numbers('seconds');
+const [stored] = numbers('stored');
 const [rounds] = numbers('rounds');
 
 const benchmarks = {
   bridge: async (common: Common) => bridgeTable(await benchBridge({ ...common, calls, turnMs: turnSeconds * 1_000 })),
   'fan-out': async (common: Common) => fanOutTable(await benchFanOut({ ...common, viewers })),
   queries: async (common: Common) => queriesTable(await benchQueries(common)),
+  metrics: (common: Common) =>
+    ownDatabase(async (databaseUrl) => metricsTable(await benchMetrics({ ...common, databaseUrl, stored }))),
 };
 type Benchmark = keyof typeof benchmarks;
 interface Common {
@@ -53,6 +61,19 @@ interface Common {
   seconds: number;
   rounds: number;
   settleMs: number;
+}
+
+/** A database of this run on the server of DATABASE_URL; without one, a million calls go into the embedded database. */
+async function ownDatabase<T>(measure: (url: string | undefined) => Promise<T>): Promise<T> {
+  const server = process.env.DATABASE_URL;
+  if (server === undefined) return measure(undefined);
+  const name = `trunkline_bench_${process.pid}`;
+  await onServer(server, `create database ${name}`);
+  try {
+    return await measure(withDatabase(server, name));
+  } finally {
+    await onServer(server, `drop database ${name} with (force)`);
+  }
 }
 
 const wanted = (positionals.length === 0 ? Object.keys(benchmarks) : positionals) as Benchmark[];

@@ -12,6 +12,7 @@ export const PARTS = {
   'fan-out/viewers': async () => (await import('./fan-out/viewers.js')).startViewers,
   'queries/server': async () => (await import('./queries/server.js')).startQueryServer,
   'queries/clients': async () => (await import('./queries/clients.js')).startClients,
+  'metrics/server': async () => (await import('./metrics/server.js')).startMetricsServer,
 } as const;
 
 export type PartName = keyof typeof PARTS;

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { benchBridge, bridgeTable } from '../bench/bridge/bridge.js';
 import { benchFanOut, fanOutTable } from '../bench/fan-out/fan-out.js';
 import { makeTemplate } from '../bench/gateway.js';
+import { benchMetrics, metricsTable } from '../bench/metrics/metrics.js';
 import { here } from '../bench/places.js';
 import { benchQueries, queriesTable } from '../bench/queries/queries.js';
 
@@ -51,4 +52,11 @@ it('measures queries at the HTTP door, with rows from memory and from the databa
   expect(rows.map(({ data }) => data)).toEqual(['memory', 'database']);
   expect(figuresOf(rows).every(Number.isFinite)).toBe(true);
   expect(queriesTable(rows)).toContain('stock Apollo');
+}, 90_000);
+
+it('measures operations metrics, taken apart and together, beside the calls that they come from', async () => {
+  const figures = await benchMetrics({ ...common, stored: 500 });
+  expect(figures.rows).toHaveLength(12);
+  for (const { gateway, fromCalls } of figures.rows) expect(Math.min(gateway.p50, fromCalls.p50)).toBeGreaterThan(0);
+  expect(metricsTable(figures)).toContain('last day, all tenants, by minute');
 }, 90_000);

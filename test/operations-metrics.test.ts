@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Call, CALL_STATUSES, MetricsMinute } from '../src/entities/index.js';
-import { percentile } from '../src/services/operations-metrics.js';
+import { Call, CALL_STATUSES, MetricsHour, MetricsMinute } from '../src/entities/index.js';
+import { OperationsMetrics, percentile, type MetricsSnapshot } from '../src/services/operations-metrics.js';
 import { MetricsRollup } from '../src/services/metrics-rollup.js';
 import { ScriptedCaller, type Step } from '../src/simulators/carrier/caller.js';
 import { noCarrierFaults } from '../src/simulators/carrier/faults.js';
@@ -9,7 +9,9 @@ import { seedTenant, testContext } from './testkit/context.js';
 import { openTestDatabase, type TestDatabase } from './testkit/database.js';
 import { seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
 import { must, socketClient } from './testkit/graphql.js';
+import { MovableClock } from './testkit/movable-clock.js';
 import { until } from './testkit/until.js';
+import type { AdminViewer } from '../src/services/viewer.js';
 
 describe('through the doors', () => {
   let gateway: TestGateway;
@@ -182,7 +184,8 @@ describe('the rollup', () => {
     durationSeconds: fc.nat({ max: 600 }),
     evaluationScore: fc.option(fc.constantFrom(0, 0.25, 1)),
     timeToFirstAudioMs: fc.option(fc.integer({ min: 1, max: 9_000 })),
-    minute: fc.nat({ max: 2 }),
+    // Over the border of an hour and with an empty hour between.
+    minute: fc.constantFrom(0, 1, 59, 60, 185),
   });
   const round = fc.array(call, { maxLength: 6 });
 
@@ -192,6 +195,7 @@ describe('the rollup', () => {
       fc.asyncProperty(fc.array(fc.tuple(round, fc.nat({ max: 1 })), { maxLength: 4 }), async (rounds) => {
         await em().nativeDelete(Call, {});
         await em().nativeDelete(MetricsMinute, {});
+        await em().nativeDelete(MetricsHour, {});
         const processes = [0, 1].map(() => new MetricsRollup(testContext(test.database)));
         for (const [calls, process] of rounds) {
           const write = em();
@@ -208,24 +212,10 @@ describe('the rollup', () => {
           expect(await processes[process]!.sweep()).toBe(true);
         }
         const real = (await em().find(Call, { synthetic: false })) as Call[];
-        const rows = await em().find(MetricsMinute, {});
-        const sum = (pick: (row: MetricsMinute) => number) => rows.reduce((total, row) => total + Number(pick(row)), 0);
-        const total = (counts: (row: MetricsMinute) => Record<string, number>) =>
-          sum((row) => Object.values(counts(row)).reduce((a, b) => a + b, 0));
         const ended = real.filter((c) => ['COMPLETED', 'BUSY', 'FAILED', 'NO_ANSWER', 'CANCELED'].includes(c.status));
         const failed = real.filter((c) => c.errorCode != null || c.status === 'FAILED').length;
         const handled = ended.filter((c) => c.answeredAt != null);
-        expect({
-          created: sum((r) => r.created),
-          ended: sum((r) => r.ended),
-          escalated: sum((r) => r.escalated),
-          failed: sum((r) => r.failed),
-          errors: total((r) => r.errors),
-          handled: sum((r) => r.handled),
-          seconds: sum((r) => r.handleSeconds),
-          scores: sum((r) => r.scoreCount),
-          bins: total((r) => r.firstAudioBins),
-        }).toEqual({
+        const truth = {
           created: real.length,
           ended: ended.length,
           escalated: real.filter((c) => c.escalated).length,
@@ -235,10 +225,64 @@ describe('the rollup', () => {
           seconds: handled.reduce((seconds, c) => seconds + c.durationSeconds!, 0),
           scores: real.filter((c) => c.evaluationScore != null).length,
           bins: real.filter((c) => c.timeToFirstAudioMs != null).length,
-        });
+        };
+        for (const table of [MetricsMinute, MetricsHour])
+          for (const tenantId of [{ $ne: '' }, ''])
+            expect(totals(await em().find(table as typeof MetricsMinute, { tenantId }))).toEqual(truth);
       }),
       { numRuns: 15 },
     );
+  });
+
+  it('answers with whole hours what it answered with their minutes, also before an hour is added up', async () => {
+    const clock = new MovableClock();
+    const em = () => test.database.em({ all: true });
+    for (const table of [Call, MetricsMinute, MetricsHour] as const) await em().nativeDelete(table as typeof Call, {});
+    const admin: AdminViewer = { kind: 'admin', name: 'ann', request: { requestId: null, address: null } };
+    const context = testContext(test.database, { clock });
+    const [rollup, metrics] = [new MetricsRollup(context), new OperationsMetrics(context)];
+    const write = em();
+    const times = ['09:10', '09:59', '10:00', '10:30', '10:59', '11:00'];
+    for (const [i, time] of times.entries())
+      write.create(Call, {
+        tenantId: i % 2 === 0 ? 'acme' : 'globex',
+        direction: 'INBOUND',
+        status: i === 0 ? 'FAILED' : 'COMPLETED',
+        timeToFirstAudioMs: 100 * (i + 1),
+        createdAt: new Date(`2026-05-01T${time}:30Z`),
+      });
+    await write.flush();
+    clock.set('2026-05-01T11:00:40Z');
+    await rollup.sweep();
+    const ask = async (tenantId: string | null, minutes: number) => {
+      const window: MetricsSnapshot = await metrics.snapshot(admin, tenantId, minutes);
+      const groups = await metrics.groups(admin, window, 'TENANT');
+      return { ...window, groups: groups.map((group) => [group.tenantId, group.callsCreated]) };
+    };
+    const everyone = {
+      callsCreated: 6,
+      callsFailed: 1,
+      groups: [
+        ['acme', 3],
+        ['globex', 3],
+      ],
+    };
+    expect(await ask(null, 180)).toMatchObject(everyone);
+    expect(await ask('acme', 180)).toMatchObject({ callsCreated: 3, groups: [['acme', 3]] });
+    expect(await ask(null, 60)).toMatchObject({ callsCreated: 3 });
+    expect(await ask('globex', 1)).toMatchObject({ callsCreated: 1 });
+    expect((await em().find(MetricsHour, { tenantId: '' })).map(({ created }) => created)).toEqual([2, 3]);
+
+    // 11:00 is over, and nobody has added it up yet: its minutes are read.
+    clock.set('2026-05-01T12:00:10Z');
+    const before = await ask(null, 300);
+    expect(before).toMatchObject(everyone);
+    await rollup.sweep();
+    expect(await em().count(MetricsHour, { tenantId: '' })).toBe(3);
+    expect(await ask(null, 300)).toEqual(before);
+    // That the hours are what is read: without them the calls are missing.
+    await em().nativeDelete(MetricsHour, { bucket: new Date('2026-05-01T10:00:00Z') });
+    expect(await ask(null, 300)).toMatchObject({ callsCreated: 3 });
   });
 
   it('gives percentiles within a tenth of the true ones', async () => {
@@ -259,3 +303,20 @@ describe('the rollup', () => {
     expect(percentile([], 0.5)).toBeNull();
   });
 });
+
+function totals(rows: readonly MetricsMinute[]): Record<string, number> {
+  const sum = (pick: (row: MetricsMinute) => number) => rows.reduce((total, row) => total + Number(pick(row)), 0);
+  const total = (counts: (row: MetricsMinute) => Record<string, number>) =>
+    sum((row) => Object.values(counts(row)).reduce((a, b) => a + b, 0));
+  return {
+    created: sum((r) => r.created),
+    ended: sum((r) => r.ended),
+    escalated: sum((r) => r.escalated),
+    failed: sum((r) => r.failed),
+    errors: total((r) => r.errors),
+    handled: sum((r) => r.handled),
+    seconds: sum((r) => r.handleSeconds),
+    scores: sum((r) => r.scoreCount),
+    bins: total((r) => r.firstAudioBins),
+  };
+}

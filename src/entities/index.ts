@@ -22,6 +22,7 @@ import {
   CallbackTask,
   CallCommand,
   DoNotCallEntry,
+  MetricsHour,
   MetricsMinute,
   Rubric,
   ScheduledCall,
@@ -76,5 +77,6 @@ export const entities = [
   ScheduledCall,
   Rubric,
   CallCommand,
+  MetricsHour,
   MetricsMinute,
 ];

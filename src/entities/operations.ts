@@ -224,37 +224,50 @@ export const CallCommand = defineEntity({
 });
 export type CallCommand = InferEntity<typeof CallCommand>;
 
+/** What is counted of the calls of a tenant and version that were created in one bucket of time. */
+const callCounts = () => ({
+  /** Empty string: every tenant together (a primary key holds no null). */
+  tenantId: p.string().length(64).primary(),
+  bucket: p.datetime().primary(),
+  /** Empty string: none, or every version together. */
+  agentVersionId: p.string().length(36).primary(),
+  agentKey: p.string().length(100).nullable(),
+  created: p.integer().default(0),
+  answered: p.integer().default(0),
+  ended: p.integer().default(0),
+  completed: p.integer().default(0),
+  transferred: p.integer().default(0),
+  escalated: p.integer().default(0),
+  failed: p.integer().default(0),
+  /** Answered and ended: those whose seconds are in `handleSeconds`. */
+  handled: p.integer().default(0),
+  handleSeconds: p.integer().default(0),
+  interruptions: p.integer().default(0),
+  scoreSum: p.double().default(0),
+  scoreCount: p.integer().default(0),
+  /** cause -> count */
+  errors: p.json<Record<string, number>>().onCreate(() => ({})),
+  /** Upper bound of the bin in ms -> count */
+  firstAudioBins: p.json<Record<string, number>>().onCreate(() => ({})),
+});
+
 /**
- * Calls counted by minute, tenant, agent version: what operationsMetrics adds up, so that a million calls cost no more
+ * Calls counted by minute, tenant and agent version: what operationsMetrics adds up, so that a million calls cost no more
  * than a thousand. `bucket` is the minute in which the call was created. Times go into fixed histogram bins.
  */
 export const MetricsMinute = defineEntity({
   name: 'MetricsMinute',
   tableName: 'metrics_minute',
   indexes: [{ properties: ['bucket'] }],
-  properties: {
-    tenantId: p.string().length(64).primary(),
-    bucket: p.datetime().primary(),
-    /** Empty string: none (a primary key holds no null). */
-    agentVersionId: p.string().length(36).primary(),
-    agentKey: p.string().length(100).nullable(),
-    created: p.integer().default(0),
-    answered: p.integer().default(0),
-    ended: p.integer().default(0),
-    completed: p.integer().default(0),
-    transferred: p.integer().default(0),
-    escalated: p.integer().default(0),
-    failed: p.integer().default(0),
-    /** Answered and ended: those whose seconds are in `handleSeconds`. */
-    handled: p.integer().default(0),
-    handleSeconds: p.integer().default(0),
-    interruptions: p.integer().default(0),
-    scoreSum: p.double().default(0),
-    scoreCount: p.integer().default(0),
-    /** cause -> count */
-    errors: p.json<Record<string, number>>().onCreate(() => ({})),
-    /** Upper bound of the bin in ms -> count */
-    firstAudioBins: p.json<Record<string, number>>().onCreate(() => ({})),
-  },
+  properties: callCounts(),
 });
 export type MetricsMinute = InferEntity<typeof MetricsMinute>;
+
+/** Hours (UTC) that are over, added up from their minutes. */
+export const MetricsHour = defineEntity({
+  name: 'MetricsHour',
+  tableName: 'metrics_hour',
+  indexes: [{ properties: ['bucket'] }],
+  properties: callCounts(),
+});
+export type MetricsHour = InferEntity<typeof MetricsHour>;

@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { invalid } from '../lib/errors.js';
 import type { ServiceContext } from './context.js';
-import { BIN_FACTOR } from './metrics-rollup.js';
+import { BIN_FACTOR, hourOf, HOURS_END, SUMS } from './metrics-counting.js';
 import { emFor, requireScope, tenantOf, type Viewer } from './viewer.js';
 
 export const METRICS_DIMENSIONS = ['TENANT', 'AGENT', 'VERSION'] as const;
@@ -11,6 +11,7 @@ export type MetricsDimension = (typeof METRICS_DIMENSIONS)[number];
 export const MAX_WINDOW_MINUTES = 1_440;
 export const DEFAULT_WINDOW_MINUTES = 60;
 const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 /** What was asked for, resolved: whole minutes, the current one included. */
 export interface MetricsWindow {
@@ -125,41 +126,16 @@ export class OperationsMetrics {
 }
 
 type Key = Record<string, string | null>;
-interface Sums {
-  created: number;
-  answered: number;
-  ended: number;
-  completed: number;
-  transferred: number;
-  escalated: number;
-  failed: number;
-  handled: number;
-  handle_seconds: number;
-  interruptions: number;
-  score_sum: number;
-  score_count: number;
-}
-const SUMS = [
-  'created',
-  'answered',
-  'ended',
-  'completed',
-  'transferred',
-  'escalated',
-  'failed',
-  'handled',
-  'handle_seconds',
-  'interruptions',
-  'score_sum',
-  'score_count',
-] as const satisfies (keyof Sums)[];
+type Sums = Record<(typeof SUMS)[number], number>;
 
 async function figures(
   em: EntityManager,
   window: MetricsWindow,
   columns: readonly string[],
 ): Promise<{ key: Key; figures: CallFigures }[]> {
-  const scope = scopeOf(window, 'm.bucket');
+  const source = columns.includes('bucket')
+    ? rowsOf('metrics_minute', window, false)
+    : bucketsOf(window, columns.includes('tenant_id'));
   // Bytes are compared faster than words of a language. What a row counts by name is added up here: to the planner each
   // such row is a hundred, and it would prepare for millions.
   const group = columns.map((column) => (column === 'bucket' ? 'm.bucket' : `m.${column} collate "C"`));
@@ -168,9 +144,9 @@ async function figures(
             ${SUMS.map((name) => `sum(m.${name}) as ${name}`).join(', ')},
             string_agg(m.errors::text, ',') filter (where m.errors <> '{}') as errors,
             string_agg(m.first_audio_bins::text, ',') filter (where m.first_audio_bins <> '{}') as bins
-       from metrics_minute m where ${scope.condition}
+       from (${source.sql}) m
        ${group.length === 0 ? 'having count(*) > 0' : `group by ${group.join(', ')}`}`,
-    scope.parameters,
+    source.parameters,
   );
   return rows.map((row) => ({
     key: row,
@@ -180,6 +156,34 @@ async function figures(
       [...addedUp(row.bins)].map(([upper, count]) => ({ upper: Number(upper), count })),
     ),
   }));
+}
+
+interface Rows {
+  sql: string;
+  parameters: unknown[];
+}
+
+type Span = Pick<MetricsWindow, 'tenantId' | 'from' | 'to'>;
+
+/** Tenants together have rows of their own, which are read unless they are asked for apart. */
+function rowsOf(table: 'metrics_minute' | 'metrics_hour', { tenantId, from, to }: Span, apart: boolean): Rows {
+  return {
+    sql: `select * from ${table} where bucket >= ? and bucket < ? and tenant_id ${tenantId === null && apart ? '<>' : '='} ?`,
+    parameters: [from, to, tenantId ?? ''],
+  };
+}
+
+/** A window as whole hours, as far as they are added up, and the minutes at both of its ends. */
+function bucketsOf({ tenantId, from, to }: MetricsWindow, apart: boolean): Rows {
+  const first = new Date(Math.min(hourOf(new Date(from.getTime() + HOUR_MS - 1)).getTime(), to.getTime()));
+  const last = new Date(Math.max(hourOf(to).getTime(), first.getTime()));
+  const before = rowsOf('metrics_minute', { tenantId, from, to: first }, apart);
+  const hours = rowsOf('metrics_hour', { tenantId, from: first, to: last }, apart);
+  const after = rowsOf('metrics_minute', { tenantId, from: first, to }, apart);
+  return {
+    sql: `${before.sql} union all ${hours.sql} union all ${after.sql} and bucket >= least(?, ${HOURS_END})`,
+    parameters: [...before.parameters, ...hours.parameters, ...after.parameters, last],
+  };
 }
 
 /** The sum by name of JSON objects that stand beside each other. */

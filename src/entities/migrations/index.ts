@@ -5,6 +5,7 @@ import { Migration003 } from './003-contract-changed.js';
 import { Migration004 } from './004-metrics.js';
 import { Migration005 } from './005-callback-dials.js';
 import { Migration006 } from './006-call-analysis.js';
+import { Migration007 } from './007-metrics-hour.js';
 
 /** Every migration, oldest first. A landed one is never edited: a change is a new one. */
 export const migrations: MigrationObject[] = [
@@ -14,4 +15,5 @@ export const migrations: MigrationObject[] = [
   { name: '004-metrics', class: Migration004 },
   { name: '005-callback-dials', class: Migration005 },
   { name: '006-call-analysis', class: Migration006 },
+  { name: '007-metrics-hour', class: Migration007 },
 ];
