@@ -40,53 +40,27 @@ import { TenantOutbox } from '../services/tenant-outbox.js';
 import { Tenants } from '../services/tenants.js';
 import { TestNumbers } from '../services/test-numbers.js';
 import { TwilioCredentials } from '../services/twilio-credentials.js';
+import type { UseCases } from '../services/use-cases.js';
 import { Viewers } from '../services/viewers.js';
 import { WebhookDeliveries } from '../services/webhook-deliveries.js';
 import { WebhookEndpoints } from '../services/webhook-endpoints.js';
 import type { Infrastructure } from './infrastructure.js';
 
-/** Every use-case of the product, wired once; the doors pick what they show. */
-export interface Services {
+/** The whole product, wired once: what the doors show, and what runs behind them. */
+export interface Services extends UseCases {
   context: ServiceContext;
   calls: CallServices;
-  viewers: Viewers;
   /** Null: the console has no password. */
   adminSessions: SignedAdminSessions | null;
-  tenants: Tenants;
-  runtimeConfigs: RuntimeConfigs;
-  apiKeys: ApiKeys;
-  twilioCredentials: TwilioCredentials;
-  testNumbers: TestNumbers;
-  accessRequests: AccessRequests;
-  prompts: Prompts;
-  agents: Agents;
-  agentVersions: AgentVersions;
   /** Whatever gives a version traffic asks its `requireCleared`. */
   clearance: Clearance;
-  launchGates: LaunchGates;
-  approvals: Approvals;
-  phoneRoutes: PhoneRoutes;
-  rollouts: Rollouts;
-  rolloutGovernance: RolloutGovernance;
   rolloutWatch: RolloutWatch;
-  callsQuery: CallsQuery;
-  sessionsQuery: SessionsQuery;
-  evaluations: Evaluations;
-  evaluationStats: EvaluationStats;
-  rubrics: Rubrics;
-  scenarios: Scenarios;
-  syntheticRuns: SyntheticRuns;
   /** `work()` before the jobs are started; `stop()` with the process. */
   syntheticRunner: SyntheticRunner;
-  auditQuery: AuditQuery;
-  diagnosticsQuery: DiagnosticsQuery;
-  operationsMetrics: OperationsMetrics;
   /** `start()` and `stop()` with the process. */
   metricsRollup: MetricsRollup;
   /** `start()` and `stop()` with the process. Carrier and models are used through it. */
   providerHealth: ProviderHealth;
-  webhookEndpoints: WebhookEndpoints;
-  webhookDeliveries: WebhookDeliveries;
   feeds: SessionFeeds;
 }
 
