@@ -40,7 +40,7 @@ const STATEMENTS = [
             case when kind > 96 then 'transferred' end, case when kind >= 10 then 30 + i % 300 end,
             case when kind < 3 then (array['model_lost', 'carrier_error', '31205'])[kind + 1] end,
             case when kind >= 10 then at end, at + interval '2 minutes',
-            case when kind >= 10 then 300 + (i * 31) % 1500 end, case when kind > 50 then (i % 11) / 10.0 end, true, at, now()
+            case when kind >= 10 then 300 + (i * 31) % 1500 end, case when kind > 50 then (i % 11) / 10.0 end, true, at, at
        from (select *, now() - interval '${DAYS} days' * (1 - ${share}) as at from seeded) made`,
   `insert into voice_session (id, tenant_id, call_id, status, end_reason, model, resume_times, tags, interruption_count,
        started_at, created_at, updated_at)
