@@ -272,6 +272,19 @@ describe('an account of a tenant', () => {
 });
 
 describe('an outbound call', () => {
+  it('of a tenant that was suspended while it rang gets the fallback; a conversation that has begun goes on', async () => {
+    const { tenantId } = await seedCallTenant(test, 'suspended-late');
+    const dial = async (to: string) => (await world.services.makeCall.makeCall(viewerOf(tenantId), { to })).call;
+    const [ringing, talking] = [await dial('+15555557010'), await dial('+15555557011')];
+    const answer = ({ id, callSid }: Call) =>
+      twilio.post(`/api/v1/answer-call?call_id=${id}`, { CallSid: callSid!, CallStatus: 'in-progress' });
+    streamTokenOf(await answer(talking));
+    await all().nativeUpdate(Tenant, { id: tenantId }, { status: 'SUSPENDED' });
+    expect((await answer(ringing)).body).toMatch(/<Say>.+<Hangup\/>/);
+    expect(await all().findOne(VoiceSession, { callId: ringing.id })).toBeNull();
+    streamTokenOf(await answer(talking));
+  });
+
   it('gets its session when it is answered, once, and hangs up when it is over', async () => {
     const { call } = await world.services.makeCall.makeCall(viewerOf('acme'), { to: '+15555557001' });
     const target = `/api/v1/answer-call?call_id=${call.id}`;

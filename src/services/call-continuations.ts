@@ -1,5 +1,5 @@
 import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
-import { Call, VoiceSession } from '../entities/index.js';
+import { Call, Tenant, VoiceSession } from '../entities/index.js';
 import { isUuid } from '../lib/ids.js';
 import { LAST_RESORT, TRANSFER_FAILED_MESSAGE, type CallAnswer } from './call-answers.js';
 import type { CallGate } from './call-gate.js';
@@ -64,6 +64,9 @@ export class CallContinuations {
       const existing = await em.findOne(VoiceSession, { callId: call.id });
       if (existing !== null && existing.status !== 'ACTIVE')
         return { kind: 'answer', answer: { kind: 'hang-up' }, announce };
+      // A conversation that has begun goes on; this one has not.
+      if (existing === null && (await em.findOneOrFail(Tenant, { id: call.tenantId })).status === 'SUSPENDED')
+        return { kind: 'fallback', call, why: 'tenant_suspended', announce };
       if (!this.services.gate.modelConfigured())
         return { kind: 'fallback', call, why: 'model_not_configured', announce };
       if (this.services.gate.modelDown()) return { kind: 'fallback', call, why: 'model_down', announce };
