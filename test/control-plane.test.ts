@@ -399,6 +399,8 @@ describe('the control plane', () => {
         voiceUrl: 'https://old.example/',
         voiceMethod: 'GET',
         voiceFallbackUrl: null,
+        voiceApplicationSid: null,
+        trunkSid: null,
       }),
     } as never;
     const routes = new PhoneRoutes(ctx, carrier, new CarrierAccounts(ctx), clearance());
@@ -419,6 +421,19 @@ describe('the control plane', () => {
       paths: ['number', 'agentKey'],
     });
     expect((await routes.verify(admin, route.id)).problems).toHaveLength(3);
+    const night = (target: string | null) => ({
+      businessHours: { timeZone: null, windows: [], outside: { action: 'agent' as const, target } },
+    });
+    for (const target of ['nobody', null])
+      expect(await refusal(routes.update(admin, route.id, night(target)))).toMatchObject({
+        code: 'VALIDATION_FAILED',
+        paths: ['businessHours.outside.target'],
+      });
+    const nightOnly = { tenantId: 'acme', number: '+15555551235', agentKey: 'desk', ...night('nobody') };
+    expect(await refusal(routes.create(admin, nightOnly))).toMatchObject({ paths: ['businessHours.outside.target'] });
+    expect(await routes.update(admin, route.id, night('desk'))).toMatchObject({
+      businessHours: { outside: { target: 'desk' } },
+    });
     expect(await routes.update(admin, route.id, { businessHours: null, transferNumber: '+15555550100' })).toMatchObject(
       {
         businessHours: null,

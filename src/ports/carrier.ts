@@ -74,6 +74,10 @@ export interface CarrierNumber {
   voiceUrl: string | null;
   voiceMethod: string | null;
   voiceFallbackUrl: string | null;
+  /** A TwiML application that the number is given to: its URLs count, and the number's own are ignored. */
+  voiceApplicationSid: string | null;
+  /** A SIP trunk that the number belongs to: no URL is asked at all. */
+  trunkSid: string | null;
 }
 
 /**

@@ -181,8 +181,12 @@ export async function phoneRouteRoutes(app: RestApp, { services: { phoneRoutes }
   };
   routes.list(
     'GET /phone-routes',
-    { summary: 'Phone routes, newest first', row: PhoneRouteRow, query: tenantQuery },
-    ({ viewer, query }, page) => phoneRoutes.list(viewer, query.tenant_id, page),
+    {
+      summary: 'Phone routes, newest first',
+      row: PhoneRouteRow,
+      query: { ...tenantQuery, number: Type.Optional(Text(20, { description: 'E.164; its plus sign is `%2B`.' })) },
+    },
+    ({ viewer, query: { tenant_id: tenantId, number } }, page) => phoneRoutes.list(viewer, { tenantId, number }, page),
   );
   routes.one(
     'POST /phone-routes',

@@ -154,6 +154,8 @@ export const RouteVerificationRow = resource({
       voice_url: nullable,
       voice_method: nullable,
       voice_fallback_url: nullable,
+      voice_application_sid: nullable,
+      trunk_sid: nullable,
     }),
   ),
   expected_voice_url: text,

@@ -11,6 +11,11 @@ export interface OffsetRequest {
   offset: number;
 }
 
+/** Only the fields that narrow a list. */
+export function given<T extends object>(filter: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value != null)) as never;
+}
+
 /** A window of a list, with the length of the whole. */
 export interface Rows<T> {
   rows: T[];

@@ -9,7 +9,7 @@ import {
 import { ROUTE_DIRECTIONS } from '../entities/index.js';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Page } from '../lib/cursor.js';
-import { AppError, notFound } from '../lib/errors.js';
+import { AppError, invalid, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
 import { CarrierError, type Carrier, type CarrierNumber } from '../ports/carrier.js';
 import { fallback } from './agent-contract.js';
@@ -18,7 +18,7 @@ import type { CarrierAccounts } from './carrier-accounts.js';
 import { Checks, knownId } from './checks.js';
 import { isCleared, type Clearance, type ClearanceRequest } from './clearance.js';
 import type { ServiceContext } from './context.js';
-import { listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
+import { given, listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
 import { reachableAgents, versionsServing } from './reachable-agents.js';
 import type { Announce } from './session-end.js';
 import { existingTenant } from './tenants.js';
@@ -85,6 +85,7 @@ export class PhoneRoutes {
       inTransaction(this.ctx, viewer, async (em) => {
         const reached = await reachableAgents(em, tenantId);
         const agent = await agentOf(em, tenantId, input);
+        await requireAgentOutside(em, tenantId, fields.businessHours);
         const route = em.create(PhoneRoute, {
           direction: 'BOTH',
           ...fields,
@@ -121,6 +122,7 @@ export class PhoneRoutes {
       const reached = await reachableAgents(em, route.tenantId);
       const before = snapshot(route);
       const agent = await agentOf(em, route.tenantId, change);
+      await requireAgentOutside(em, route.tenantId, fields.businessHours);
       em.assign(route, fields);
       if (agent !== null && agent.id !== route.agentId) {
         route.agentId = agent.id;
@@ -202,13 +204,24 @@ export class PhoneRoutes {
     requireScope(viewer, 'agents:read');
     return routeOf(emFor(this.ctx.database, viewer), id);
   }
+  /** By id or number. Null when missing or foreign. */
+  async find(viewer: Viewer, by: { id?: string | null; number?: string | null }): Promise<PhoneRoute | null> {
+    requireScope(viewer, 'agents:read');
+    const em = emFor(this.ctx.database, viewer);
+    if (by.id != null) return isUuid(by.id) ? em.findOne(PhoneRoute, { id: by.id }) : null;
+    return by.number == null ? null : em.findOne(PhoneRoute, { number: by.number });
+  }
   page(viewer: Viewer, tenantId: string | null | undefined, request: PageRequest): Promise<Page<PhoneRoute>> {
     requireScope(viewer, 'agents:read');
     return listPage(emFor(this.ctx.database, viewer, tenantId), PhoneRoute, {}, request);
   }
-  list(viewer: Viewer, tenantId: string | null | undefined, request: OffsetRequest): Promise<Rows<PhoneRoute>> {
+  list(
+    viewer: Viewer,
+    { tenantId, ...where }: { tenantId?: string | null; number?: string },
+    request: OffsetRequest,
+  ): Promise<Rows<PhoneRoute>> {
     requireScope(viewer, 'agents:read');
-    return listOffset(emFor(this.ctx.database, viewer, tenantId), PhoneRoute, {}, request);
+    return listOffset(emFor(this.ctx.database, viewer, tenantId), PhoneRoute, given(where), request);
   }
 }
 
@@ -256,6 +269,13 @@ async function agentOf(em: EntityManager, tenantId: string, input: PhoneRouteCha
   return agent;
 }
 
+/** Throws VALIDATION_FAILED: callers outside of the hours would be led to nobody. */
+async function requireAgentOutside(em: EntityManager, tenantId: string, hours: BusinessHours | null | undefined) {
+  if (hours?.outside.action !== 'agent') return;
+  if ((await em.count(Agent, { tenantId, key: hours.outside.target! })) === 0)
+    throw invalid({ path: 'businessHours.outside.target', message: 'names no agent of this tenant' });
+}
+
 /** A pinned version takes customers, so it must be cleared. Throws NOT_FOUND, NOT_CLEARED. */
 async function pinned(em: EntityManager, agent: Agent, versionId: string | null): Promise<string | null> {
   if (versionId === null) return null;
@@ -288,6 +308,12 @@ function verification(found: CarrierNumber | null, publicUrl: string): RouteVeri
   const problems: string[] = [];
   if (found === null) problems.push('The Twilio account does not own this number.');
   else {
+    if (found.trunkSid !== null)
+      problems.push(`Take the number off the SIP trunk ${found.trunkSid}: calls go there and not to any URL.`);
+    if (found.voiceApplicationSid !== null)
+      problems.push(
+        `Configure the number with a webhook instead of the TwiML App ${found.voiceApplicationSid}, whose URLs count now.`,
+      );
     if (found.voiceUrl !== expectedVoiceUrl) problems.push(`Set "A call comes in" to ${expectedVoiceUrl}.`);
     if ((found.voiceMethod ?? 'POST') !== 'POST') problems.push('Set the method of "A call comes in" to HTTP POST.');
     if (found.voiceFallbackUrl !== expectedFallbackUrl)

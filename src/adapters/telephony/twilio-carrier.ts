@@ -112,13 +112,15 @@ export class TwilioCarrier implements Carrier {
     return this.ask(account, async (client) => {
       const [found] = await client.incomingPhoneNumbers.list({ phoneNumber: number, limit: 1 });
       if (found === undefined) return null;
-      const { sid, phoneNumber, voiceUrl, voiceMethod, voiceFallbackUrl } = found;
+      const { sid, phoneNumber, voiceUrl, voiceMethod, voiceFallbackUrl, voiceApplicationSid, trunkSid } = found;
       return {
         sid,
         phoneNumber,
         voiceUrl: voiceUrl || null,
         voiceMethod: voiceMethod || null,
         voiceFallbackUrl: voiceFallbackUrl || null,
+        voiceApplicationSid: voiceApplicationSid || null,
+        trunkSid: trunkSid || null,
       };
     });
   }

@@ -3,6 +3,7 @@ import type { Agent, PhoneRoute } from '../../entities/index.js';
 import type { RouteVerification } from '../../services/phone-routes.js';
 import { AgentType } from '../agent/agent.type.js';
 import { byCreation, PageArgs, toConnection, type Connection } from '../common/connection.js';
+import { PhoneNumber } from '../common/scalars.js';
 import type { GraphqlContext } from '../context.js';
 import {
   CreatePhoneRouteInput,
@@ -14,6 +15,15 @@ import {
 
 @Resolver(() => PhoneRouteType)
 export class PhoneRouteResolver {
+  @Query(() => PhoneRouteType, { nullable: true, description: 'By id, or by number.' })
+  phoneRoute(
+    @Arg('id', () => ID, { nullable: true }) id: string | null,
+    @Arg('number', () => PhoneNumber, { nullable: true }) number: string | null,
+    @Ctx() { viewer, services }: GraphqlContext,
+  ): Promise<PhoneRoute | null> {
+    return services.phoneRoutes.find(viewer, { id, number });
+  }
+
   @Query(() => PhoneRouteConnection)
   async phoneRoutes(
     @Arg('tenantId', () => ID, { nullable: true }) tenantId: string | null,

@@ -1,6 +1,7 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import type { RouteDirection as Direction } from '../../entities/index.js';
 import type { NewPhoneRoute, PhoneRouteChange } from '../../services/phone-routes.js';
+import type { CarrierNumber } from '../../ports/carrier.js';
 import { connectionType } from '../common/connection.js';
 import { RouteDirection } from '../common/enums.js';
 import { BusinessHoursInput, BusinessHoursType, Fallback, FallbackInput } from '../common/hours.type.js';
@@ -68,10 +69,30 @@ export class CreatePhoneRouteInput extends UpdatePhoneRouteInput implements NewP
   number!: string;
 }
 
+@ObjectType('CarrierNumber', { simpleResolvers: true, description: 'A number as the carrier has it.' })
+export class CarrierNumberType implements CarrierNumber {
+  @Field(() => String)
+  sid!: string;
+  @Field(() => String)
+  phoneNumber!: string;
+  @Field(() => String, { nullable: true })
+  voiceUrl!: string | null;
+  @Field(() => String, { nullable: true })
+  voiceMethod!: string | null;
+  @Field(() => String, { nullable: true })
+  voiceFallbackUrl!: string | null;
+  @Field(() => String, { nullable: true, description: 'A TwiML App whose URLs count instead.' })
+  voiceApplicationSid!: string | null;
+  @Field(() => String, { nullable: true, description: 'A SIP trunk that takes the calls instead.' })
+  trunkSid!: string | null;
+}
+
 @ObjectType({ simpleResolvers: true })
 export class PhoneRouteVerification {
   @Field(() => Boolean)
   ok!: boolean;
+  @Field(() => CarrierNumberType, { nullable: true, description: 'Null: the account does not own the number.' })
+  found!: CarrierNumber | null;
   @Field(() => String)
   expectedVoiceUrl!: string;
   @Field(() => String)

@@ -38,6 +38,9 @@ export interface NumberConfig {
   voiceUrl: string;
   fallbackUrl: string | null;
   statusCallback: string | null;
+  /** A TwiML application or SIP trunk that takes the number's calls instead of its URLs. */
+  applicationSid?: string;
+  trunkSid?: string;
 }
 
 /** What happens when a number is dialled. */
