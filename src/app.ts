@@ -187,6 +187,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       await services.rolloutWatch.work();
       await services.syntheticRunner.work();
       await services.calls.retention.work();
+      await services.calls.callbackPromises.work();
       await deliverer.work();
       if (config.surfaces.has('telephony')) await services.calls.dueDials.work();
       await infrastructure.jobs.start();

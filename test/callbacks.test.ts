@@ -6,7 +6,7 @@ import { createCallServices } from '../src/services/call-services.js';
 import { ScriptedCaller, type Step } from '../src/simulators/carrier/caller.js';
 import { script, type Reply } from '../src/simulators/model/dialogue.js';
 import { ADMIN_KEY, seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
-import { graphql, must } from './testkit/graphql.js';
+import { graphql, must, socketClient } from './testkit/graphql.js';
 import { MovableClock } from './testkit/movable-clock.js';
 import { until } from './testkit/until.js';
 
@@ -128,6 +128,60 @@ describe('a callback task', () => {
     expect(await taskOf(late.id)).toMatchObject({ state: 'done', sla_breached: true });
   });
 
+  it('tells operators of a broken promise, once for each queue, until it is kept', async () => {
+    clock.set('2026-11-30T10:00:00Z');
+    const promised = { queue: 'promised', sla_due_at: '2026-11-30T11:00:00Z' };
+    const [first, second] = [await create(promised), await create(promised)];
+    const look = () => gateway.app.infrastructure.jobs.send('callback-promises', {});
+    const told = async (resolved = false) =>
+      (await gateway.admin('GET', `/diagnostics?code=callback_overdue&resolved=${resolved}`)).body.data.find(
+        (row: any) => row.detail.queue === 'promised',
+      );
+    const { client } = socketClient(gateway, { authorization: `Bearer ${acme.key}` });
+    const feed = client.iterate<any>({
+      query: 'subscription { diagnosticRaised { code severity tenantId action detail resolvedAt } }',
+    });
+    const heard = async (): Promise<any> => {
+      for (;;) {
+        const { diagnosticRaised: seen } = (await feed.next()).value.data;
+        if (seen.code === 'callback_overdue' && seen.detail.queue === 'promised') return seen;
+      }
+    };
+    // On time there is nothing to tell: what is heard first is of the minute after.
+    await look();
+    clock.set('2026-11-30T11:00:01Z');
+    await look();
+    expect(await heard()).toMatchObject({
+      severity: 'WARNING',
+      tenantId: 'acme',
+      resolvedAt: null,
+      action: expect.stringContaining('sla_breached'),
+      detail: { overdue: 2, oldestCallbackId: expect.any(String), overdueSince: '2026-11-30T11:00:00.000Z' },
+    });
+    expect(await told()).toMatchObject({ count: 1, tenant_id: 'acme' });
+    // Told once, however often somebody looks; a task that breaks its promise later is news.
+    await look();
+    const third = await create({ ...promised, sla_due_at: '2026-11-30T11:10:00Z' });
+    clock.set('2026-11-30T11:10:01Z');
+    await look();
+    expect((await heard()).detail.overdue).toBe(3);
+    expect((await told()).count).toBe(2);
+    // One is kept, one put off, one goes to other people: nobody waits here any more.
+    await api('PATCH', `/${first.id}`, { state: 'done' });
+    await api('PATCH', `/${second.id}`, { sla_due_at: '2026-11-30T12:00:00Z' });
+    await api('PATCH', `/${third.id}`, { queue: 'elsewhere' });
+    await look();
+    expect((await heard()).resolvedAt).not.toBeNull();
+    expect(await told(true)).toMatchObject({ count: 2 });
+    const others = await gateway.admin('GET', '/diagnostics?code=callback_overdue&resolved=false');
+    expect(others.body.data.map((row: any) => row.detail.queue)).toContain('elsewhere');
+    // The new promise can be broken, too.
+    clock.set('2026-11-30T12:00:01Z');
+    await look();
+    expect(await heard()).toMatchObject({ resolvedAt: null, detail: { overdue: 1, oldestCallbackId: second.id } });
+    await client.dispose();
+  });
+
   it('is claimed by one of fifty who ask at once, and the most urgent ones by one each', async () => {
     clock.set('2026-11-30T10:00:00Z');
     const { id } = await create();
@@ -144,12 +198,21 @@ describe('a callback task', () => {
     const urgent = await create({ queue: 'next', priority: 1 });
     const rest = [await create({ queue: 'next' }), await create({ queue: 'next', priority: 2 })];
     await create({ queue: 'next', priority: 1, due_at: '2026-12-01T10:00:00Z' });
+    // Another's is nobody else's to take.
+    const bobs = await create({ queue: 'next', priority: 1, assignee: 'bob' });
     const query = 'mutation { claimNextCallbackTask(queue: "next", assignee: "ann") { id state assignee } }';
     const first = (await must(gateway, query, {}, acme.key)).claimNextCallbackTask;
     expect(first).toEqual({ id: urgent.id, state: 'CLAIMED', assignee: 'ann' });
     const taken = await Promise.all(Array.from({ length: 6 }, () => must(gateway, query, {}, acme.key)));
     const ids = taken.map((data) => data.claimNextCallbackTask?.id).filter(Boolean);
     expect(ids.toSorted()).toEqual(rest.map((task) => task.id).toSorted());
+    const { callback } = (await api('POST', '/claim', { queue: 'next', assignee: 'bob' })).body;
+    expect(callback).toMatchObject({ id: bobs.id, assignee: 'bob' });
+    // Who lets a task go may say for whom.
+    const handed = (await api('PATCH', `/${bobs.id}`, { state: 'open', assignee: 'ann' })).body;
+    expect(handed).toMatchObject({ state: 'open', assignee: 'ann', claimed_at: null });
+    expect((await must(gateway, query, {}, acme.key)).claimNextCallbackTask.id).toBe(bobs.id);
+    expect((await api('PATCH', `/${bobs.id}`, { state: 'open' })).body.assignee).toBeNull();
   });
 
   it('belongs to its tenant, needs the scopes, and names what is wrong', async () => {

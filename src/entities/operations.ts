@@ -108,6 +108,12 @@ export const CallbackTask = defineEntity({
     { properties: ['tenantId', 'state', 'priority', 'dueAt'] },
     { properties: ['tenantId', 'createdAt', 'id'] },
     { properties: ['state', 'autoDial', 'dialAt'] },
+    // Promises that may be broken and of which nobody was told: few rows of very many.
+    {
+      name: 'callback_task_promised_index',
+      properties: ['slaDueAt'],
+      where: `state in ('OPEN', 'CLAIMED') and breach_told_at is null`,
+    },
   ],
   properties: {
     ...identity(),
@@ -124,6 +130,8 @@ export const CallbackTask = defineEntity({
     dueAt: p.datetime(),
     /** The promise: breached when still open then. */
     slaDueAt: p.datetime().nullable(),
+    /** When operators were told that this promise is broken. */
+    breachToldAt: p.datetime().nullable(),
     assignee: p.string().length(200).nullable(),
     claimedAt: p.datetime().nullable(),
     closedAt: p.datetime().nullable(),

@@ -169,7 +169,7 @@ export async function callbackRoutes(app: RestApp, { services }: RestDoorOptions
       config,
       schema: {
         tags,
-        summary: 'Take the most urgent open task that is due',
+        summary: 'Take the most urgent open task that is due and assigned to nobody else',
         description: 'Two askers never get the same one. `callback` is null when there is none.',
         body: Lenient({ queue: Maybe(Text(100)), assignee: Maybe(Text(200)), tenant_id: Maybe(Text(64)) }),
         response: {

@@ -9,6 +9,7 @@ import type { CallGate } from './call-gate.js';
 import { CallLookup } from './call-lookup.js';
 import { CallProgress } from './call-progress.js';
 import { CallStatusCallbacks } from './call-status.js';
+import { CallbackPromises } from './callback-promises.js';
 import type { CallbackDesk, DoNotCallList } from './caller-wishes.js';
 import { Callbacks } from './callbacks.js';
 import { CallingHours } from './calling-hours.js';
@@ -28,6 +29,7 @@ import { StreamClaims } from './media-sessions.js';
 import { OwnerBeats } from './owner-beats.js';
 import { Briefings } from './person-briefing.js';
 import { PersonLegs } from './person-legs.js';
+import { PromisedCallbacks } from './promised-callbacks.js';
 import { Reconciler } from './reconcile.js';
 import { Retention } from './retention.js';
 import { ScheduledCalls } from './scheduled-calls.js';
@@ -73,6 +75,8 @@ export interface CallServices {
   fallbacks: Fallbacks;
   makeCall: MakeCall;
   callbacks: Callbacks;
+  /** `work()` registers its queue and schedule; before the jobs are started. */
+  callbackPromises: CallbackPromises;
   doNotCall: DoNotCall;
   scheduledCalls: ScheduledCalls;
   /** `work()` registers its queue; before the jobs are started, in a process that may dial. */
@@ -103,9 +107,8 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
   const { gate } = ports;
   const carrier = besideSynthetic(ports.carrier, ports.syntheticCaller ?? null);
   const picker = clearedOnly(ports.picker ?? rolloutPicker);
-  const callbacks = new Callbacks(context);
   const doNotCallLists = new DoNotCall(context);
-  const desk = ports.callbackDesk ?? callbacks;
+  const desk = ports.callbackDesk ?? new PromisedCallbacks(context);
   const doNotCall = ports.doNotCall ?? doNotCallLists;
   const diagnostics = ports.diagnostics ?? new Diagnostics(context);
   const sessionLog = new SessionLog(context);
@@ -130,7 +133,8 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
   const briefings = new Briefings(context, ports.textModel);
   const legs = new PersonLegs(context, { carrier, accounts, commands, briefings, diagnostics });
   return {
-    callbacks,
+    callbacks: new Callbacks(context),
+    callbackPromises: new CallbackPromises(context),
     doNotCall: doNotCallLists,
     scheduledCalls: new ScheduledCalls(context),
     dueDials: new DueDials(context, makeCall),

@@ -1,18 +1,19 @@
 import { LockMode, type EntityManager, type FilterQuery } from '@mikro-orm/postgresql';
 import { Agent, CallbackTask, type Call, type CallbackOrigin, type CallbackState } from '../entities/index.js';
 import type { Page } from '../lib/cursor.js';
-import { AppError, invalid, notFound } from '../lib/errors.js';
+import { invalid, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
 import { parseE164 } from '../lib/phone.js';
 import { audit } from './audit-log.js';
 import { customerNumber } from './call-setting.js';
-import type { CallbackDesk, CallbackRequest } from './caller-wishes.js';
 import { announceCall, lockCall } from './call-progress.js';
+import { notesWith } from './callback-notes.js';
+import { mayBecome, move, refusedIn } from './callback-states.js';
 import { Checks } from './checks.js';
 import type { ServiceContext } from './context.js';
-import { wakeDueDials } from './due-dials-queue.js';
+import { wakeForCallback } from './due-dials-queue.js';
 import { listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
-import { loadRuntimeConfig, telephonyOf, DEFAULT_CALLBACK_QUEUE } from './telephony.js';
+import { DEFAULT_CALLBACK_QUEUE } from './telephony.js';
 import { existingTenant } from './tenants.js';
 import { actorOf, emFor, requireScope, type Viewer } from './viewer.js';
 import { inTransaction, snapshot } from './writes.js';
@@ -62,18 +63,8 @@ export interface CallbackFilter {
 /** A task as both doors show it. */
 export type CallbackView = CallbackTask & { slaBreached: boolean };
 
-/** Who holds a task that is dialling by itself. */
-export const AUTO_DIALER = 'auto-dial';
 const BY_PEOPLE = ['SUPERVISOR', 'API'] as const;
-const MAX_NOTES = 200;
 
-/** What may follow; claiming what is claimed is refused, anything else may be repeated. */
-const NEXT_STATES: Record<CallbackState, readonly CallbackState[]> = {
-  OPEN: ['OPEN', 'CLAIMED', 'DONE', 'CANCELED'],
-  CLAIMED: ['OPEN', 'DONE', 'CANCELED'],
-  DONE: ['DONE'],
-  CANCELED: ['CANCELED'],
-};
 const AUDIT_WORDS: Record<CallbackState, string> = {
   OPEN: 'released',
   CLAIMED: 'claimed',
@@ -82,7 +73,7 @@ const AUDIT_WORDS: Record<CallbackState, string> = {
 };
 
 /** Tasks for people: call this customer back. */
-export class Callbacks implements CallbackDesk {
+export class Callbacks {
   constructor(private readonly context: ServiceContext) {}
 
   /** Throws VALIDATION_FAILED, NOT_FOUND (tenant, call or agent). */
@@ -122,7 +113,7 @@ export class Callbacks implements CallbackDesk {
       return { task: row, call: about };
     });
     if (call !== null) await announceCall(this.context, call);
-    await this.wake(task);
+    await wakeForCallback(this.context, task);
     return this.view(task);
   }
 
@@ -143,20 +134,22 @@ export class Callbacks implements CallbackDesk {
       await knownAgent(em, row.tenantId as string, fields.agentKey);
       const now = this.context.clock.now();
       const given = Object.keys(fields).length > 0 || reason !== undefined;
-      if (given && (row.state === 'DONE' || row.state === 'CANCELED')) throw taken(row);
-      if (change.state != null && !NEXT_STATES[row.state as CallbackState].includes(change.state)) throw taken(row);
+      if (given && (row.state === 'DONE' || row.state === 'CANCELED')) throw refusedIn(row);
+      if (change.state != null && !mayBecome(row, change.state)) throw refusedIn(row);
       em.assign(row, { ...fields, ...(reason === undefined ? {} : { reason }) });
       if (row.autoDial && row.number == null) throw invalid({ path: 'autoDial', message: 'needs a number to dial' });
       // Whoever changes when or whether it dials does not wait for an earlier refusal any more.
       if (fields.dueAt !== undefined || fields.autoDial !== undefined) row.dialAt = null;
+      // Another promise, or other people to whom it matters.
+      if (fields.slaDueAt !== undefined || fields.queue !== undefined) row.breachToldAt = null;
       if (note !== null) row.notes = notesWith(row.notes, now, actorOf(viewer), note);
-      if (change.state != null) move(row, change.state, now, fields.assignee ?? actorOf(viewer));
+      if (change.state != null) move(row, change.state, now, fields.assignee ?? null, actorOf(viewer));
       await em.flush();
       const word = change.state == null || change.state === before.state ? 'updated' : AUDIT_WORDS[change.state];
       auditTask(em, viewer, `callback.${word}`, row, before);
       return row;
     });
-    await this.wake(task);
+    await wakeForCallback(this.context, task);
     return this.view(task);
   }
 
@@ -165,7 +158,10 @@ export class Callbacks implements CallbackDesk {
     return this.update(viewer, id, { state: 'CLAIMED', ...(assignee == null ? {} : { assignee }) });
   }
 
-  /** Takes the most urgent open task that is due; two askers never get the same. Null: there is none. */
+  /**
+   * Takes the most urgent open task that is due and meant for nobody else; two askers never get the same. Null: there is
+   * none.
+   */
   async claimNext(
     viewer: Viewer,
     { tenantId, queue, assignee }: { tenantId?: string | null; queue?: string | null; assignee?: string | null },
@@ -179,7 +175,13 @@ export class Callbacks implements CallbackDesk {
       const now = this.context.clock.now();
       const [row] = await em.find(
         CallbackTask,
-        { tenantId: tenant, state: 'OPEN', dueAt: { $lte: now }, ...(queue == null ? {} : { queue }) },
+        {
+          tenantId: tenant,
+          state: 'OPEN',
+          dueAt: { $lte: now },
+          ...(queue == null ? {} : { queue }),
+          $or: [{ assignee: null }, { assignee: who }],
+        },
         {
           orderBy: { priority: 'asc', dueAt: 'asc', id: 'asc' },
           limit: 1,
@@ -188,7 +190,7 @@ export class Callbacks implements CallbackDesk {
       );
       if (row === undefined) return null;
       const before = snapshot(row);
-      move(row, 'CLAIMED', now, who);
+      move(row, 'CLAIMED', now, who, who);
       await em.flush();
       auditTask(em, viewer, 'callback.claimed', row, before);
       return this.view(row);
@@ -215,38 +217,6 @@ export class Callbacks implements CallbackDesk {
     return { rows: rows.map((row) => this.view(row)), total };
   }
 
-  /** From a call: the agent, a rule or a fallback promised it. Behind a synthetic call nobody waits. */
-  async createCallback({ call, reason, dueAt, note, origin, queue }: CallbackRequest): Promise<void> {
-    if (call.synthetic) return;
-    const { database, clock } = this.context;
-    const task = await database.em({ tenantId: call.tenantId }).transactional(async (em) => {
-      // The carrier asks for a fallback again when our answer got lost: one promise, one task.
-      await em.execute('select pg_advisory_xact_lock(hashtextextended(?, 7204))', [`callback:${call.id}`]);
-      if (origin === 'FALLBACK' && (await em.count(CallbackTask, { callId: call.id, origin })) > 0) return null;
-      const telephony = telephonyOf(await loadRuntimeConfig(em, call.tenantId));
-      const now = clock.now();
-      const due = dueAt ?? now;
-      const sla = telephony.callbackSlaMinutes;
-      const number = parseE164(customerNumber(call) ?? '');
-      const row = em.create(CallbackTask, {
-        tenantId: call.tenantId,
-        callId: call.id,
-        number,
-        reason: reason.slice(0, 2_000),
-        notes: notesWith([], now, origin.toLowerCase(), note),
-        origin,
-        queue: (queue ?? telephony.callbackQueue).slice(0, 100),
-        dueAt: due,
-        slaDueAt: sla === null ? null : new Date(due.getTime() + sla * 60_000),
-        autoDial: telephony.callbackAutoDial && number !== null,
-        agentKey: call.agentKey ?? null,
-      });
-      await em.flush();
-      return row;
-    });
-    if (task !== null) await this.wake(task);
-  }
-
   private view(task: CallbackTask): CallbackView {
     const { slaDueAt, closedAt } = task;
     const until = closedAt ?? this.context.clock.now();
@@ -269,10 +239,6 @@ export class Callbacks implements CallbackDesk {
     });
   }
 
-  private async wake(task: CallbackTask): Promise<void> {
-    if (task.autoDial && task.state === 'OPEN') await wakeDueDials(this.context, task.dialAt ?? task.dueAt);
-  }
-
   private where({ state, queue, assignee, callId, slaBreached, dueBefore }: CallbackFilter): FilterQuery<CallbackTask> {
     const now = this.context.clock.now();
     if (callId != null && !isUuid(callId)) return { id: { $in: [] } };
@@ -287,21 +253,6 @@ export class Callbacks implements CallbackDesk {
     ];
     return all.length === 0 ? {} : { $and: all };
   }
-}
-
-/** Moves a task that the caller has locked and whose state allows it. */
-function move(task: CallbackTask, to: CallbackState, now: Date, assignee: string): void {
-  if (task.state === to) return;
-  task.state = to;
-  if (to === 'CLAIMED') Object.assign(task, { assignee, claimedAt: now });
-  if (to === 'OPEN') Object.assign(task, { assignee: null, claimedAt: null });
-  if (to === 'DONE' || to === 'CANCELED') task.closedAt = now;
-}
-
-function taken({ state, assignee }: CallbackTask): AppError {
-  return new AppError('CONFLICT', `This callback is ${state.toLowerCase()} already`, {
-    extra: { state: state.toLowerCase(), assignee: assignee ?? null },
-  });
 }
 
 async function lockTask(em: EntityManager, id: string): Promise<CallbackTask> {
@@ -319,16 +270,6 @@ async function callOf(em: EntityManager, tenantId: string, callId: string): Prom
 
 async function knownAgent(em: EntityManager, tenantId: string, key: string | null | undefined): Promise<void> {
   if (key != null && (await em.count(Agent, { tenantId, key })) === 0) throw notFound('agent');
-}
-
-/** The newest {@link MAX_NOTES}. */
-export function notesWith(
-  notes: CallbackTask['notes'],
-  at: Date,
-  by: string,
-  text: string | null,
-): CallbackTask['notes'] {
-  return text === null ? notes : [...notes, { at: at.toISOString(), by, text }].slice(-MAX_NOTES);
 }
 
 /** Only the fields that were given; null clears where nothing is a value. */

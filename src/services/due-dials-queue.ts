@@ -1,3 +1,4 @@
+import type { CallbackTask } from '../entities/index.js';
 import type { ServiceContext } from './context.js';
 
 /** The queue that wakes a process to look for dials whose time has come. */
@@ -13,4 +14,9 @@ export async function wakeDueDials({ jobs, log, clock }: ServiceContext, at: Dat
   } catch (error) {
     log.warn({ err: error }, 'no wake-up for a dial that will be due');
   }
+}
+
+/** The same for a task that dials by itself; any other wakes nobody. */
+export async function wakeForCallback(context: ServiceContext, task: CallbackTask): Promise<void> {
+  if (task.autoDial && task.state === 'OPEN') await wakeDueDials(context, task.dialAt ?? task.dueAt);
 }

@@ -1,7 +1,7 @@
 import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
 import { Call, CallbackTask, ScheduledCall } from '../entities/index.js';
 import { AppError } from '../lib/errors.js';
-import { AUTO_DIALER, notesWith } from './callbacks.js';
+import { AUTO_DIALER, notesWith } from './callback-notes.js';
 import { allowedAtOf } from './calling-hours.js';
 import { isTerminal } from './call-states.js';
 import type { ServiceContext } from './context.js';

@@ -6,6 +6,7 @@ import { Migration004 } from './004-metrics.js';
 import { Migration005 } from './005-callback-dials.js';
 import { Migration006 } from './006-call-analysis.js';
 import { Migration007 } from './007-metrics-hour.js';
+import { Migration008 } from './008-callback-promises.js';
 
 /** Every migration, oldest first. A landed one is never edited: a change is a new one. */
 export const migrations: MigrationObject[] = [
@@ -16,4 +17,5 @@ export const migrations: MigrationObject[] = [
   { name: '005-callback-dials', class: Migration005 },
   { name: '006-call-analysis', class: Migration006 },
   { name: '007-metrics-hour', class: Migration007 },
+  { name: '008-callback-promises', class: Migration008 },
 ];

@@ -68,7 +68,7 @@ export class CallbackResolver {
 
   @Mutation(() => CallbackTaskType, {
     nullable: true,
-    description: 'Takes the most urgent open task that is due. Null: there is none.',
+    description: 'Takes the most urgent open task that is due and assigned to nobody else. Null: there is none.',
   })
   claimNextCallbackTask(
     @Arg('tenantId', () => ID, { nullable: true }) tenantId: string | null,
