@@ -21,8 +21,9 @@ import { graphql, must, socketClient } from './testkit/graphql.js';
 import { until } from './testkit/until.js';
 
 let gateway: TestGateway;
+const SECOND_KEY = 'another-admin-key-for-tests';
 beforeAll(async () => {
-  gateway = await startGateway();
+  gateway = await startGateway({ env: { ADMIN_API_KEY: `${ADMIN_KEY},${SECOND_KEY}` } });
 });
 afterAll(() => gateway.stop());
 const all = () => gateway.database.database.em({ all: true });
@@ -174,7 +175,7 @@ async function signatures(tenantId: string, valid: number, invalid: number, hour
 }
 
 /** A conversation of the version that is over, judged through the API. */
-async function evaluate(draft: Draft, score: number, provider = 'openai') {
+async function evaluate(draft: Draft, score: number, { provider = 'openai', times = 1 } = {}) {
   const em = all();
   const { tenantId, id: agentVersionId } = draft;
   const call = em.create(Call, {
@@ -196,7 +197,7 @@ async function evaluate(draft: Draft, score: number, provider = 'openai') {
   });
   await em.flush();
   const record = `mutation ($input: RecordEvaluationInput!) { recordEvaluation(input: $input) { id } }`;
-  await must(gateway, record, { input: { sessionId: session.id, score } });
+  for (let n = 0; n < times; n += 1) await must(gateway, record, { input: { sessionId: session.id, score } });
 }
 
 const outbound = (draft: Draft, from: number, to: number | null, fields: Partial<Call> = {}): Partial<Call> => ({
@@ -305,13 +306,28 @@ describe.each([
     await em.nativeDelete(Call, { tenantId });
   });
 
-  it('want a mean score of conversations with a real model', async () => {
-    await evaluate(draft, 1, 'simulator');
+  it('want a mean score of enough conversations with a real model', async () => {
+    await evaluate(draft, 1, { provider: 'simulator' });
     expect(await gateOf(door, draft, 'evaluation_score')).toMatchObject({ status: 'FAILED', observed: null });
+    // One call stays one, however often it is judged.
+    await evaluate(draft, 1, { times: 5 });
+    expect(await gateOf(door, draft, 'evaluation_score')).toMatchObject({
+      status: 'FAILED',
+      observed: 1,
+      missing: ['2 more calls have to be evaluated.'],
+    });
     await evaluate(draft, 0.5);
-    expect(await gateOf(door, draft, 'evaluation_score')).toMatchObject({ status: 'FAILED', observed: 0.5 });
+    await evaluate(draft, 0.5);
+    expect(await gateOf(door, draft, 'evaluation_score')).toMatchObject({
+      status: 'FAILED',
+      required: 0.7,
+      missing: ['The mean score is 0.667, below 0.7.'],
+    });
     await evaluate(draft, 1);
     expect(await gateOf(door, draft, 'evaluation_score')).toMatchObject({ status: 'PASSED', observed: 0.75 });
+    await door.govern(tenantId, { minimumEvaluatedCalls: 5 });
+    expect((await gateOf(door, draft, 'evaluation_score')).missing).toEqual(['1 more calls have to be evaluated.']);
+    await door.govern(tenantId, { minimumEvaluatedCalls: null });
   });
 
   it('want each named approval, and clear the version when all hold', async () => {
@@ -332,18 +348,33 @@ describe.each([
       { path: 'approvals', message: 'The approval security is missing.' },
     ]);
     await door.approve(draft.id, 'security');
+    // Four eyes, where the tenant wants them.
+    await door.govern(tenantId, { minimumApprovers: 2 });
+    expect(((await door.publish(draft.id)) as Refusal).details).toEqual([
+      { path: 'approvals', message: '2 different admins have to approve; 1 did.' },
+    ]);
+    const second = await gateway.call('PUT', `/api/v1/admin/agent-versions/${draft.id}/approvals/security`, {
+      headers: { 'x-admin-key': SECOND_KEY },
+      body: {},
+    });
+    expect(second.status).toBe(200);
     expect(await door.publish(draft.id)).toEqual({ status: 'PUBLISHED' });
     expect(await door.report(draft.id)).toMatchObject({
       forcedReason: null,
       clearedBy: expect.stringMatching(/^admin-key:/),
     });
     const trail = await all().find(AuditEntry, { subjectId: draft.id }, { orderBy: { createdAt: 'asc' } });
-    expect(trail.map((entry) => entry.action).slice(-4)).toEqual([
+    expect(trail.map((entry) => entry.action).slice(-5)).toEqual([
       'approval.given',
       'approval.withdrawn',
       'approval.given',
+      'approval.given',
       'agent_version.published',
     ]);
+    expect(trail.at(-1)).toMatchObject({
+      before: { status: 'DRAFT', clearedAt: null },
+      after: { status: 'PUBLISHED', clearedAt: expect.any(String) },
+    });
   });
 
   it('ask for as much as the tenant says', async () => {
@@ -365,6 +396,26 @@ describe.each([
     expect(await door.approve(next.id, 'security')).toMatchObject({ code: 'VALIDATION_FAILED' });
     expect(await door.approve(next.id, 'legal')).toMatchObject({ name: 'legal' });
     expect(await door.publish(next.id)).toEqual({ status: 'PUBLISHED' });
+  });
+
+  it('refuse a version that was rolled back, as a candidate too, unless it is forced', async () => {
+    const [next] = await all().find(
+      AgentVersion,
+      { agentId: draft.agentId },
+      { orderBy: { number: 'desc' }, limit: 1 },
+    );
+    expect(next).toMatchObject({ status: 'PUBLISHED' });
+    const { id } = next!;
+    expect((await door.report(id)).passed).toBe(true);
+    await rest('POST', `/agents/${draft.agentId}/rollback`, { reason: 'It is rude.' });
+    const missing = 'This version was rolled back before: make a new one from it.';
+    expect(await gateOf(door, { id }, 'not_rolled_back')).toMatchObject({ status: 'FAILED', missing: [missing] });
+    const refused = { code: 'LAUNCH_GATES_FAILED', details: [{ path: 'not_rolled_back', message: missing }] };
+    expect(await door.publish(id)).toEqual(refused);
+    const policy = { candidate_version_id: id, percentage: 5 };
+    expect(await rest('PUT', `/agents/${draft.agentId}/rollout-policy`, policy)).toEqual(refused);
+    expect(await door.publish(id, { force: true, reason: 'It was the caller.' })).toEqual({ status: 'PUBLISHED' });
+    expect((await gateOf(door, { id }, 'not_rolled_back')).status).toBe('PASSED');
   });
 
   it('can be forced with a reason, which the audit log, the history and operators get to know', async () => {
@@ -410,7 +461,7 @@ describe('evidence', () => {
     const draft = await seedDraftAgent('changing', freshNumber());
     await syntheticCalls(draft, 'order_status', 19);
     await syntheticCalls(draft, 'appointment', 1);
-    await evaluate(draft, 1);
+    for (let n = 0; n < 3; n += 1) await evaluate(draft, 1);
     await overRest.approve(draft.id, 'security');
     const passedOf = async () =>
       (await overRest.report(draft.id)).gates
@@ -451,11 +502,98 @@ describe('evidence', () => {
     expect((await gateOf(overRest, bare, 'synthetic_calls')).status).toBe('FAILED');
   });
 
+  it('is about what the tenant says where the version says nothing, and a version that leaves DRAFT keeps that', async () => {
+    const contract = { ...CONTRACT, prompt: null };
+    const draft = await seedDraftAgent('inheriting', freshNumber(), { contract });
+    const own = await rest('POST', `/agents/${draft.agentId}/versions`, { ...contract, voice: 'ash' });
+    const configure = (fields: object) => rest('PUT', '/tenants/inheriting/runtime-config', fields);
+    const prompt = { tenant_id: 'inheriting', publish: true };
+    for (const key of ['day', 'night']) await rest('POST', '/prompts', { ...prompt, key, text: `It is ${key}.` });
+    await configure({ model: 'gpt-realtime', voice: 'alloy', system_prompt_key: 'day' });
+    await overRest.govern('inheriting', { minimumSignatureRate: 0, requiredApprovals: ['legal'] });
+    const prove = async (version: Draft) => {
+      await syntheticCalls(version, 'order_status', 19);
+      await syntheticCalls(version, 'appointment', 1);
+      for (let n = 0; n < 3; n += 1) await evaluate(version, 1);
+      await overRest.approve(version.id, 'legal');
+      expect(await failingOf(overRest, version)).toEqual([]);
+    };
+    const everything = ['synthetic_calls', 'evaluation_score', 'approvals'];
+    const independent = { ...draft, id: own.id as string };
+    await prove(draft);
+    await prove(independent);
+    expect((await configure({ voice: 'alloy', system_prompt_key: 'day' })).warnings).toEqual([]);
+    expect(await failingOf(overRest, draft)).toEqual([]);
+    await configure({ voice: 'coral' });
+    expect(await failingOf(overRest, draft)).toEqual(everything);
+    expect(await failingOf(overRest, independent)).toEqual([]);
+    // Also another prompt, however long ago it was published.
+    for (const change of [{ system_prompt_key: 'night' }, { model: 'gpt-realtime-mini' }]) {
+      await prove(draft);
+      await configure(change);
+      expect(await failingOf(overRest, draft)).toEqual(everything);
+      expect(((await overRest.publish(draft.id)) as Refusal).code).toBe('LAUNCH_GATES_FAILED');
+    }
+    await prove(draft);
+    expect(await rest('GET', `/agent-versions/${draft.id}`)).toMatchObject({
+      model: null,
+      voice: null,
+      prompt_key: null,
+    });
+    expect(await overRest.publish(draft.id)).toEqual({ status: 'PUBLISHED' });
+    const settled = { model: 'gpt-realtime-mini', voice: 'coral', prompt_key: 'night', prompt_revision: 1 };
+    expect(await rest('GET', `/agent-versions/${draft.id}`)).toMatchObject(settled);
+
+    // What callers hear is what was proven, whatever the tenant says now; and whoever says it is told so.
+    const set = `mutation ($input: RuntimeConfigInput!) {
+      setRuntimeConfig(tenantId: "inheriting", input: $input) { warnings { path message } } }`;
+    const input = { model: 'gpt-realtime', voice: 'verse', systemPromptKey: 'day' };
+    expect((await must(gateway, set, { input })).setRuntimeConfig.warnings).toEqual([
+      { path: 'model', message: expect.stringContaining('front_desk keep the model gpt-realtime-mini') },
+      { path: 'voice', message: expect.stringContaining('front_desk keep the voice coral') },
+      { path: 'systemPromptKey', message: expect.stringContaining('front_desk keep the prompt night') },
+    ]);
+    expect(await failingOf(overRest, draft)).toEqual([]);
+    const { number } = await all().findOneOrFail(PhoneRoute, { id: draft.routeId });
+    await twilio('/api/v1/incoming-call', { To: number, From: '+15555550001' });
+    expect(await all().findOneOrFail(VoiceSession, { agentVersionId: draft.id, provider: null })).toMatchObject({
+      model: 'gpt-realtime-mini',
+      voice: 'coral',
+    });
+    // A new version of it is made of what it was; what is given takes the place of what was settled.
+    const changed = { from_version_id: draft.id, prompt: 'Be quick.', voice: null };
+    expect(await rest('POST', `/agents/${draft.agentId}/versions`, changed)).toMatchObject({
+      ...settled,
+      voice: null,
+      prompt: 'Be quick.',
+      prompt_key: null,
+      prompt_revision: null,
+    });
+  });
+
+  it('needs a prompt: the tenant’s key must lead to one, and who has none at all keeps the plain one', async () => {
+    const contract = { ...CONTRACT, prompt: null };
+    const draft = await seedDraftAgent('promptless', freshNumber(), { contract });
+    const forced = { force: true, reason: 'A test without evidence.' };
+    await rest('PUT', '/tenants/promptless/runtime-config', { system_prompt_key: 'later' });
+    expect(await overRest.publish(draft.id, forced)).toMatchObject({
+      code: 'UNPROCESSABLE',
+      details: [{ path: 'prompt_key' }],
+    });
+    await rest('PUT', '/tenants/promptless/runtime-config', { system_prompt_key: null });
+    expect(await overRest.publish(draft.id, forced)).toEqual({ status: 'PUBLISHED' });
+    expect(await rest('GET', `/agent-versions/${draft.id}`)).toMatchObject({
+      prompt: expect.stringContaining('friendly voice agent'),
+      model: 'gpt-realtime',
+      voice: 'alloy',
+    });
+  });
+
   it('of the simulator counts in a sandbox', async () => {
     const draft = await seedDraftAgent('sandbox', freshNumber(), { sandbox: true });
     await syntheticCalls(draft, 'order_status', 19, { simulated: true });
     await syntheticCalls(draft, 'appointment', 1, { simulated: true });
-    await evaluate(draft, 0.9, 'simulator');
+    for (let n = 0; n < 3; n += 1) await evaluate(draft, 0.9, { provider: 'simulator' });
     expect(await failingOf(overRest, draft)).toEqual(['signature_verification', 'approvals']);
   });
 

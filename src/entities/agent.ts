@@ -70,10 +70,10 @@ export const AgentVersion = defineEntity({
     agentId: () => p.manyToOne(Agent).mapToPk().fieldName('agent_id'),
     number: p.integer(),
     status: p.enum(AGENT_VERSION_STATUSES).$type<(typeof AGENT_VERSION_STATUSES)[number]>().default('DRAFT'),
-    /** Null: the tenant's runtime config decides. */
+    /** Null: the tenant's runtime config decides, until the version leaves DRAFT and holds what it said then. */
     model: p.string().length(100).nullable(),
     voice: p.string().length(100).nullable(),
-    /** Inline prompt; else `promptKey` (+ revision). */
+    /** Inline prompt; else `promptKey` (+ revision); in a draft with neither, the tenant's. */
     prompt: p.text().nullable(),
     promptKey: p.string().length(100).nullable(),
     promptRevision: p.integer().nullable(),

@@ -64,7 +64,11 @@ export interface GovernanceSettings {
   minimumSignatureRate?: number | null;
   minimumSignatureSample?: number | null;
   minimumMeanScore?: number | null;
+  /** Calls that the mean score comes from, at least. */
+  minimumEvaluatedCalls?: number | null;
   requiredApprovals?: string[] | null;
+  /** How many different admins give them, at least. */
+  minimumApprovers?: number | null;
 }
 
 /** A credential of a tenant's application; only its hash is stored. */

@@ -45,15 +45,18 @@ export const GovernanceFields = {
   minimum_signature_rate: Maybe(Type.Number()),
   minimum_signature_sample: Maybe(Type.Integer()),
   minimum_mean_score: Maybe(Type.Number()),
+  minimum_evaluated_calls: Maybe(Type.Integer({ description: 'Calls that the mean score comes from, at least.' })),
   required_approvals: Maybe(Type.Array(text)),
+  minimum_approvers: Maybe(Type.Integer({ description: 'How many different admins give the approvals, at least.' })),
 };
 
+const LEFT_TO_TENANT = 'Null: the tenant’s, as it is when the version leaves draft.';
 /** The agent contract. In a request a missing field stays as it is (empty at first), null clears it. */
 export const Contract = {
-  model: Maybe(text),
-  voice: Maybe(text),
-  prompt: Maybe(Type.String({ description: 'Inline system prompt; excludes `prompt_key`.' })),
-  prompt_key: Maybe(text),
+  model: Maybe(Type.String({ description: LEFT_TO_TENANT })),
+  voice: Maybe(Type.String({ description: LEFT_TO_TENANT })),
+  prompt: Maybe(Type.String({ description: 'Inline system prompt; takes the place of `prompt_key`.' })),
+  prompt_key: Maybe(Type.String({ description: 'Takes the place of `prompt`. With neither, the tenant’s.' })),
   prompt_revision: Maybe(
     Type.Integer({ description: 'Null: pinned to the published one when the version goes live.' }),
   ),

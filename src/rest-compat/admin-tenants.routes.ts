@@ -67,7 +67,9 @@ export async function runtimeConfigRoutes(app: RestApp, { services }: RestDoorOp
     'PUT /tenants/:tenant_id/runtime-config',
     {
       summary: 'Set defaults of a tenant',
-      description: 'A field that is left out stays as it is; null clears it.',
+      description:
+        'A field that is left out stays as it is; null clears it. Model, voice and prompt count for versions in draft, whose ' +
+        'evidence starts anew; one that has left draft keeps what it was cleared with.',
       body: {
         model: Maybe(Type.String({ examples: ['gpt-realtime'] })),
         voice: Maybe(Type.String({ examples: ['alloy'] })),

@@ -8,6 +8,7 @@ import { checkPlaceholders, MAX_PROMPT_LENGTH } from './prompts.js';
 
 /** A version's contract as clients write it. On an update a missing field stays as it is; on creation it is empty. */
 export interface AgentContractInput {
+  /** Null: the tenant's, as it is when the version leaves DRAFT. */
   model?: string | null;
   voice?: string | null;
   /** Inline system prompt; excludes `promptKey`. */

@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { Agent, AgentVersion, Prompt, RolloutHistory, RolloutPolicy } from '../entities/index.js';
-import { AppError, notFound, type FieldIssue } from '../lib/errors.js';
+import { AppError, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
 import { lineDiff } from '../lib/line-diff.js';
 import { audit } from './audit-log.js';
@@ -12,7 +12,7 @@ import {
   type AgentContractInput,
 } from './agent-contract.js';
 import { Checks } from './checks.js';
-import type { Clearance, ClearanceRequest } from './clearance.js';
+import type { Clearance, ClearanceRequest, Granted } from './clearance.js';
 import type { ServiceContext } from './context.js';
 import { resolvePrompt } from './prompts.js';
 import { nothingToAnnounce } from './session-end.js';
@@ -147,11 +147,10 @@ export class AgentVersions {
     viewer: Viewer,
     agent: Agent,
     version: AgentVersion,
-    { failing, reason }: { failing: FieldIssue[]; reason: string | null },
+    { failing, reason, before }: Granted,
   ): Promise<void> {
     const now = this.ctx.clock.now();
     const forced = failing.length > 0;
-    const before = snapshot(version);
     const previousId = agent.publishedVersionId ?? null;
     if (previousId !== null && previousId !== version.id)
       await em.nativeUpdate(AgentVersion, { id: previousId }, { status: 'RETIRED', updatedAt: now });

@@ -4,12 +4,9 @@ import { fillIn } from '../lib/prompt-template.js';
 import type { CallPlan, ConversationMark, HttpTool } from '../ports/media-session.js';
 import type { SessionEventPayloads, SupervisorAction, TurnState } from '../ports/session-events.js';
 import { loadCallSetting, type CallSetting } from './call-setting.js';
-import { resolvePrompt } from './prompts.js';
+import { PLAIN_PROMPT, resolvePrompt } from './prompts.js';
 
 const TRANSCRIPTION_MODEL = 'gpt-4o-mini-transcribe';
-const DEFAULT_PROMPT =
-  'You are a friendly voice agent on the telephone. Speak in short sentences. ' +
-  'Find out what the caller needs, help where you can, and offer a person where you cannot.';
 const SILENCING: ReadonlySet<SupervisorAction> = new Set(['MUTE', 'TAKE_OVER']);
 
 /** What this claim of a session adds to its rows. */
@@ -69,7 +66,7 @@ async function instructionsOf(em: EntityManager, { version, config, agent, tenan
     version?.prompt ??
     (await promptByKey(em, tenant.id, version?.promptKey, version?.promptRevision)) ??
     (await promptByKey(em, tenant.id, config?.systemPromptKey, null)) ??
-    DEFAULT_PROMPT;
+    PLAIN_PROMPT;
   return fillIn(text, { tenant_name: tenant.name, agent_name: agent?.name ?? '', ...version?.promptVariables });
 }
 

@@ -6,8 +6,8 @@ import { Checks } from './checks.js';
 import type { ServiceContext } from './context.js';
 import type { DiagnosticSink } from './diagnostics.js';
 import { evidenceSince } from './launch-evidence.js';
-import { pinPrompt } from './prompts.js';
 import { nothingToAnnounce, type Announce } from './session-end.js';
+import { settleContract } from './tenant-defaults.js';
 import type { VersionPicker } from './version-picker.js';
 import { actorOf, type Viewer } from './viewer.js';
 import { snapshot } from './writes.js';
@@ -65,6 +65,8 @@ export interface Granted {
   /** Gates that failed and were overruled; empty: they hold, and nothing was forced. */
   failing: FieldIssue[];
   reason: string | null;
+  /** The version's row until now, for the audit log. */
+  before: Record<string, unknown>;
   /** After the commit: raises the diagnostic of a forced clearance. */
   announce: Announce;
 }
@@ -91,8 +93,8 @@ export class Clearance {
   ) {}
 
   /**
-   * Clears a version for customers, in the caller's transaction, which holds the lock on its row; its prompt revision is
-   * pinned, because what was proven must be what talks. A forced clearance is on the audit log and raises a diagnostic.
+   * Clears a version for customers, in the caller's transaction, which holds the lock on its row; what it left to its
+   * tenant is written into it, because what was proven must be what talks. A forced clearance is on the audit log and raises a diagnostic.
    * Throws VALIDATION_FAILED (`force` without a reason), LAUNCH_GATES_FAILED naming each gate, UNPROCESSABLE without a
    * prompt that can be resolved.
    */
@@ -105,7 +107,7 @@ export class Clearance {
     const why = reasonOf({ force, reason });
     const before = snapshot(version);
     version.contractChangedAt = await evidenceSince(em, version);
-    await pinPrompt(em, version);
+    await settleContract(em, version, this.ctx.settings);
     const failing = await this.guard.failing(em, version);
     if (failing.length > 0 && force !== true) throw gatesFailed(failing);
     const forced = failing.length > 0;
@@ -116,7 +118,7 @@ export class Clearance {
       rolledBackAt: null,
     });
     const announce = forced ? this.force(em, viewer, version, { failing, reason: why!, before }) : nothingToAnnounce;
-    return { failing, reason: why, announce };
+    return { failing, reason: why, before, announce };
   }
 
   /**

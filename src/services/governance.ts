@@ -9,7 +9,9 @@ export const DEFAULT_GOVERNANCE: Governance = {
   minimumSignatureRate: 0.95,
   minimumSignatureSample: 20,
   minimumMeanScore: 0.7,
+  minimumEvaluatedCalls: 3,
   requiredApprovals: ['security', 'behaviour', 'operations', 'rollout'],
+  minimumApprovers: 1,
 };
 
 export function governanceOf(config: Pick<RuntimeConfig, 'governance'> | null): Governance {

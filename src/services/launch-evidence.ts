@@ -99,12 +99,12 @@ export async function duplicateEvidence({ em, agent, now }: LaunchCandidate) {
   return row!;
 }
 
-/** Judgements of this version's conversations; those with the built-in simulator count in a sandbox only. */
+/** Scores of this version's calls, each once however often it was judged; those with the built-in simulator count in a sandbox only. */
 export async function evaluationEvidence({ em, version, tenant, since }: LaunchCandidate) {
-  const [row] = await em.execute<{ evaluations: number; mean: number | null }[]>(
-    `select count(*)::int as evaluations, avg(e.score)::float8 as mean
-       from evaluation e join voice_session s on s.id = e.session_id
-      where e.agent_version_id = ? and e.tenant_id = ? and s.started_at >= ?
+  const [row] = await em.execute<{ calls: number; mean: number | null }[]>(
+    `select count(*)::int as calls, avg(c.evaluation_score)::float8 as mean
+       from voice_session s join "call" c on c.id = s.call_id
+      where s.agent_version_id = ? and s.tenant_id = ? and s.started_at >= ? and c.evaluation_score is not null
         and (? or s.provider is distinct from 'simulator')`,
     [version.id, version.tenantId, since, tenant.sandbox],
   );

@@ -26,6 +26,10 @@ export interface NewPromptRevision {
   note?: string | null;
 }
 
+/** For an agent that nobody gave a prompt. */
+export const PLAIN_PROMPT =
+  'You are a friendly voice agent on the telephone. Speak in short sentences. ' +
+  'Find out what the caller needs, help where you can, and offer a person where you cannot.';
 export const MAX_PROMPT_LENGTH = 50_000;
 /** Keeps the diff of two revisions cheap. */
 const MAX_PROMPT_LINES = 2_000;

@@ -156,9 +156,7 @@ export class Rollouts {
     const unchanged = runs && known.percentage === percentage && same(known.stopConditions, stopConditions);
     if (unchanged) return { policy: known, announce: nothingToAnnounce };
     const turnsDown = runs && percentage <= known.percentage;
-    const { failing, announce } = turnsDown
-      ? { failing: [], announce: nothingToAnnounce }
-      : await this.parts.clearance.requireCleared(em, viewer, candidate, request);
+    const granted = turnsDown ? null : await this.parts.clearance.requireCleared(em, viewer, candidate, request);
     candidate.status = 'CANDIDATE';
     if (!runs && known?.candidateVersionId != null)
       await em.nativeUpdate(AgentVersion, { id: known.candidateVersionId }, { status: 'RETIRED', updatedAt: now });
@@ -176,10 +174,20 @@ export class Rollouts {
       toVersionId: candidate.id,
       percentage,
       reason: request.reason ?? null,
-      evidence: failing.length > 0 ? { failing } : null,
+      evidence: granted !== null && granted.failing.length > 0 ? { failing: granted.failing } : null,
       by,
     });
     await em.flush();
+    if (granted !== null)
+      audit(em, viewer, {
+        tenantId: agent.tenantId,
+        action: 'agent_version.cleared',
+        subjectType: 'agent_version',
+        subjectId: candidate.id,
+        before: granted.before,
+        after: snapshot(candidate),
+        reason: granted.reason,
+      });
     audit(em, viewer, {
       tenantId: agent.tenantId,
       action: 'rollout_policy.set',
@@ -189,7 +197,7 @@ export class Rollouts {
       after: snapshot(policy),
       reason: request.reason ?? null,
     });
-    return { policy, announce };
+    return { policy, announce: granted?.announce ?? nothingToAnnounce };
   }
 }
 

@@ -1,12 +1,13 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
+import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
 import { Prompt, RuntimeConfig, type GovernanceSettings, type TelephonyDefaults } from '../entities/index.js';
 import type { FieldIssue } from '../lib/errors.js';
 import { audit } from './audit-log.js';
 import { Checks } from './checks.js';
 import type { ServiceContext } from './context.js';
+import { inheritedChanged } from './tenant-defaults.js';
 import { existingTenant } from './tenants.js';
 import { emFor, requireAdmin, requireScope, type Viewer } from './viewer.js';
-import { inTransaction, snapshot } from './writes.js';
+import { inTransaction, orConflict, snapshot } from './writes.js';
 
 /** A field that is missing (undefined) stays as it is; null clears it. */
 export interface RuntimeConfigInput {
@@ -20,7 +21,7 @@ export interface RuntimeConfigInput {
 }
 export interface RuntimeConfigResult {
   config: RuntimeConfig;
-  /** Accepted, but probably not meant: a prompt key that has no prompt yet. */
+  /** Accepted, but probably not meant: a prompt key that has no prompt yet, a change that no live version hears of. */
   warnings: FieldIssue[];
   /** `whsec_…`, only when this change made the endpoint of `webhookUrl`; it is never shown again. */
   webhookSecret: string | null;
@@ -46,34 +47,53 @@ export class RuntimeConfigs {
     return (await em.findOne(RuntimeConfig, { tenantId: id })) ?? em.create(RuntimeConfig, { ...EMPTY, tenantId: id });
   }
 
-  /** Throws VALIDATION_FAILED, NOT_FOUND. */
+  /**
+   * Counts for versions in draft, whose evidence starts anew when what they leave to their tenant changes; those that have
+   * left DRAFT keep what they were cleared with. Throws VALIDATION_FAILED, NOT_FOUND, CONFLICT when two set the first one
+   * at once.
+   */
   async set(viewer: Viewer, tenantId: string, input: RuntimeConfigInput): Promise<RuntimeConfigResult> {
     requireAdmin(viewer);
     const { id } = await existingTenant(this.ctx, viewer, tenantId);
     const change = checked(input, this.ctx.settings.allowPrivateAddresses);
-    return inTransaction(this.ctx, viewer, async (em) => {
-      let config = await em.findOne(RuntimeConfig, { tenantId: id });
-      const before = config === null ? null : snapshot(config);
-      const previousUrl = config?.webhookUrl ?? null;
-      config ??= em.create(RuntimeConfig, { ...EMPTY, tenantId: id });
-      em.assign(config, {
-        ...change,
-        telephony: { ...config.telephony, ...change.telephony },
-        governance: { ...config.governance, ...change.governance },
-      });
-      await em.flush();
-      const webhookSecret =
-        config.webhookUrl === previousUrl ? null : await this.webhook.setUrl(em, viewer, id, config.webhookUrl ?? null);
-      audit(em, viewer, {
-        tenantId: id,
-        action: 'runtime_config.set',
-        subjectType: 'runtime_config',
-        subjectId: id,
-        before,
-        after: snapshot(config),
-      });
-      return { config, webhookSecret, warnings: await this.warnings(em, id, config) };
+    return orConflict('The runtime config was made by somebody else just now; try again', () =>
+      inTransaction(this.ctx, viewer, (em) => this.apply(em, viewer, id, change)),
+    );
+  }
+
+  private async apply(
+    em: EntityManager,
+    viewer: Viewer,
+    id: string,
+    change: RuntimeConfigInput,
+  ): Promise<RuntimeConfigResult> {
+    // Locked: two changes at once are merged, none is lost.
+    let config = await em.findOne(RuntimeConfig, { tenantId: id }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+    const before = config === null ? null : snapshot(config);
+    const { model = null, voice = null, systemPromptKey = null, webhookUrl = null } = config ?? EMPTY;
+    config ??= em.create(RuntimeConfig, { ...EMPTY, tenantId: id });
+    em.assign(config, {
+      ...change,
+      telephony: { ...config.telephony, ...change.telephony },
+      governance: { ...config.governance, ...change.governance },
     });
+    await em.flush();
+    const webhookSecret =
+      config.webhookUrl === webhookUrl ? null : await this.webhook.setUrl(em, viewer, id, config.webhookUrl ?? null);
+    const kept = await inheritedChanged(
+      em,
+      { tenantId: id, before: { model, voice, systemPromptKey }, after: config },
+      this.ctx.settings,
+    );
+    audit(em, viewer, {
+      tenantId: id,
+      action: 'runtime_config.set',
+      subjectType: 'runtime_config',
+      subjectId: id,
+      before,
+      after: snapshot(config),
+    });
+    return { config, webhookSecret, warnings: [...kept, ...(await this.warnings(em, id, config))] };
   }
 
   private async warnings(em: EntityManager, tenantId: string, config: RuntimeConfig): Promise<FieldIssue[]> {
@@ -137,10 +157,12 @@ function governance(checks: Checks, input: GovernanceSettings): GovernanceSettin
       1_000,
     ),
     minimumMeanScore: checks.optionalNumber(at('minimumMeanScore'), input.minimumMeanScore, 0, 1),
+    minimumEvaluatedCalls: checks.optionalInteger(at('minimumEvaluatedCalls'), input.minimumEvaluatedCalls, 0, 1_000),
     requiredApprovals:
       input.requiredApprovals == null
         ? null
         : checks.list(at('requiredApprovals'), input.requiredApprovals, 20, (name, path) => checks.key(path, name)),
+    minimumApprovers: checks.optionalInteger(at('minimumApprovers'), input.minimumApprovers, 0, 20),
   };
   return givenOnly(input, all);
 }

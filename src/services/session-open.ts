@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { VoiceSession, type AgentVersion, type Call, type RuntimeConfig } from '../entities/index.js';
 import type { ServiceContext } from './context.js';
+import { speechOf } from './tenant-defaults.js';
 
 /** Makes the session of a call, with the model and voice that it will speak with. Flushes. */
 export async function openSession(
@@ -17,8 +18,7 @@ export async function openSession(
     callSid: call.callSid ?? null,
     agentKey: call.agentKey ?? null,
     agentVersionId: call.agentVersionId ?? null,
-    model: version?.model ?? config?.model ?? settings.defaultModel,
-    voice: version?.voice ?? config?.voice ?? settings.defaultVoice,
+    ...speechOf(version, config, settings),
     startedAt: clock.now(),
   });
   await em.flush();

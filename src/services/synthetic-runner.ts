@@ -19,6 +19,7 @@ import type { ServiceContext } from './context.js';
 import { SYNTHETIC_ACCOUNT_SID, syntheticAccount } from './synthetic-account.js';
 import type { SyntheticJudge } from './synthetic-judge.js';
 import { announceRun, SYNTHETIC_RUN_QUEUE } from './synthetic-runs.js';
+import { speechOf } from './tenant-defaults.js';
 
 export interface SyntheticRunnerServices {
   /** Null: this process plays no runs, it only enqueues them. */
@@ -252,7 +253,7 @@ export class SyntheticRunner {
   /** The caller speaks with the agent's model: a tenant has access to that one for certain. */
   private async callerModel(run: SyntheticRun, version: AgentVersion): Promise<string> {
     const config = await this.em(run).findOne(RuntimeConfig, { tenantId: run.tenantId });
-    return version.model ?? config?.model ?? this.context.settings.defaultModel;
+    return speechOf(version, config, this.context.settings).model;
   }
 
   /** Waits until the session's log is complete and the call is over. Gives who spoke for the agent; null: nobody did. */

@@ -7,6 +7,7 @@ import { Migration005 } from './005-callback-dials.js';
 import { Migration006 } from './006-call-analysis.js';
 import { Migration007 } from './007-metrics-hour.js';
 import { Migration008 } from './008-callback-promises.js';
+import { Migration009 } from './009-settled-contracts.js';
 
 /** Every migration, oldest first. A landed one is never edited: a change is a new one. */
 export const migrations: MigrationObject[] = [
@@ -18,4 +19,5 @@ export const migrations: MigrationObject[] = [
   { name: '006-call-analysis', class: Migration006 },
   { name: '007-metrics-hour', class: Migration007 },
   { name: '008-callback-promises', class: Migration008 },
+  { name: '009-settled-contracts', class: Migration009 },
 ];

@@ -70,11 +70,14 @@ export class EscalationRuleInput {
 
 @InputType({ description: 'A field that is left out stays as it is.' })
 export class UpdateAgentVersionInput implements AgentContractInput {
-  @Field(() => String, { nullable: true })
+  @Field(() => String, { nullable: true, description: 'Null: the tenant’s, as it is when the version leaves DRAFT.' })
   model?: string | null;
-  @Field(() => String, { nullable: true })
+  @Field(() => String, { nullable: true, description: 'Null: the tenant’s, as it is when the version leaves DRAFT.' })
   voice?: string | null;
-  @Field(() => String, { nullable: true, description: 'Inline; excludes promptKey.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Inline; takes the place of promptKey. With neither, the tenant’s.',
+  })
   prompt?: string | null;
   @Field(() => String, { nullable: true })
   promptKey?: string | null;

@@ -57,8 +57,12 @@ export class GovernanceInput implements GovernanceSettings {
   minimumSignatureSample?: number | null;
   @Field(() => Float, { nullable: true })
   minimumMeanScore?: number | null;
+  @Field(() => Int, { nullable: true, description: 'Calls that the mean score comes from, at least.' })
+  minimumEvaluatedCalls?: number | null;
   @Field(() => [String], { nullable: true })
   requiredApprovals?: string[] | null;
+  @Field(() => Int, { nullable: true, description: 'How many different admins give the approvals, at least.' })
+  minimumApprovers?: number | null;
 }
 @InputType({ description: 'A field that is left out stays as it is; null clears it.' })
 export class RuntimeConfigInput implements Config {

@@ -54,8 +54,12 @@ export class Governance {
   minimumSignatureSample?: number | null;
   @Field(() => Float, { nullable: true })
   minimumMeanScore?: number | null;
+  @Field(() => Int, { nullable: true, description: 'Calls that the mean score comes from, at least.' })
+  minimumEvaluatedCalls?: number | null;
   @Field(() => [String], { nullable: true })
   requiredApprovals?: string[] | null;
+  @Field(() => Int, { nullable: true, description: 'How many different admins give the approvals, at least.' })
+  minimumApprovers?: number | null;
 }
 
 @ObjectType({ simpleResolvers: true, description: 'Something that was accepted, but is probably not meant.' })
@@ -66,7 +70,11 @@ export class Warning {
   message!: string;
 }
 
-@ObjectType('RuntimeConfig', { simpleResolvers: true, description: 'Defaults of a tenant’s calls.' })
+@ObjectType('RuntimeConfig', {
+  simpleResolvers: true,
+  description:
+    'Defaults of a tenant’s calls. Model, voice and prompt are for versions in draft: one that leaves DRAFT keeps them.',
+})
 export class RuntimeConfigType {
   @Field(() => ID)
   tenantId!: string;
