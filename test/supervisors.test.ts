@@ -239,22 +239,45 @@ describe('a warm transfer', () => {
     expect(sent).toMatchObject([{ payload: { data: { target: PERSON, initiated_by: 'supervisor' } } }]);
   });
 
-  it.each(['no-answer', 'busy'] as const)(
-    'to somebody who does not come (%s) leaves the caller with the agent',
-    async (answers) => {
+  it.each([
+    ['no-answer', { answers: 'no-answer' }],
+    ['busy', { answers: 'busy' }],
+    ['answering-machine', { answeredBy: 'machine_start' }],
+    ['answering-machine', { answeredBy: 'fax' }],
+  ] as const)(
+    'to somebody who does not come (%s, %o) leaves the caller with the agent, and tells nobody about them',
+    async (why, behaviour) => {
       const t = await talk();
-      owner.carrier.behaviours.set(PERSON, { answers });
+      owner.carrier.behaviours.set(PERSON, behaviour);
       expect((await post(other, t, 'transfer', { to: PERSON, warm: true })).status).toBe(200);
       await until(async () => (await acts(t)).includes('HAND_BACK'), 'the way back');
       expect(await acts(t)).toEqual(['TRANSFER', 'HAND_BACK']);
-      expect(t.call.over).toBe(false);
+      expect([t.call.over, legTo(PERSON).said]).toEqual([false, []]);
       await until(() => heardByModel().includes('did not come'), 'the model to hear of it');
       const { body } = await owner.admin('GET', '/diagnostics?tenant_id=acme');
-      expect(body.data.some(({ code }: { code: string }) => code === 'transfer_failed')).toBe(true);
+      const raised = body.data.find(({ code }: { code: string }) => code === 'transfer_failed');
+      expect(raised.detail).toEqual({ call_id: t.row.id, dial_status: why });
       await post(owner, t, 'end');
       await t.over;
     },
   );
+
+  it.each([
+    ['nobody can tell who answered', 'unknown', null],
+    ['the tenant wants no detection', 'machine_start', false],
+  ] as const)('takes whoever answers for a person where %s', async (_what, answeredBy, machine_detection) => {
+    const set = await owner.admin('PUT', '/tenants/acme/runtime-config', { telephony: { machine_detection } });
+    expect(set.status).toBe(200);
+    const t = await talk();
+    owner.carrier.behaviours.set(PERSON, { answeredBy, handset: () => new ScriptedCaller([{ pause: 60_000 }]) });
+    expect((await post(other, t, 'transfer', { to: PERSON, warm: true })).status).toBe(200);
+    await until(() => em().findOne(VoiceSession, { id: t.session.id, endReason: 'TRANSFERRED' }), 'the transfer');
+    expect(legTo(PERSON).said).toHaveLength(1);
+    t.call.hangUp();
+    await t.over;
+    await legTo(PERSON).ended;
+    await owner.admin('PUT', '/tenants/acme/runtime-config', { telephony: { machine_detection: null } });
+  });
 
   it('stops ringing when the caller has hung up', async () => {
     const t = await talk();

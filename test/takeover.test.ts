@@ -209,7 +209,7 @@ describe('a supervisor’s phone that takes a call over', () => {
     expect(seen.at(-1).__typename).toBe('SessionEnded');
   });
 
-  it('gives the word back when it hangs up, and when it is never answered', async () => {
+  it('gives the word back when it hangs up, and when nobody answers it or a machine', async () => {
     const t = await talk();
     const { person } = await takenOver(t);
     person.hangUp();
@@ -220,6 +220,12 @@ describe('a supervisor’s phone that takes a call over', () => {
     await other.call('POST', `/api/v1/calls/${t.call.sid}/take-over`, { key: acme.key, body: { to: PHONE } });
     await until(async () => (await acts(t)).length === 4, 'the way back again');
     expect((await acts(t)).map(({ action }) => action)).toEqual(['TAKE_OVER', 'HAND_BACK', 'TAKE_OVER', 'HAND_BACK']);
+    // An answering machine is nobody: the caller must not have to listen to its greeting.
+    owner.carrier.behaviours.set(PHONE, { answeredBy: 'machine_start' });
+    await other.call('POST', `/api/v1/calls/${t.call.sid}/take-over`, { key: acme.key, body: { to: PHONE } });
+    await until(async () => (await acts(t)).length === 6, 'the way back once more');
+    expect((await acts(t))[5]).toMatchObject({ action: 'HAND_BACK', text: 'answering-machine' });
+    expect(owner.carrier.calls.findLast((call) => call.options.to === PHONE)!.streams).toEqual([]);
     t.call.hangUp();
     await t.over;
   });

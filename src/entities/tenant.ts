@@ -56,6 +56,8 @@ export interface TelephonyDefaults {
   callbackSlaMinutes?: number | null;
   /** Whether they dial by themselves. */
   callbackAutoDial?: boolean | null;
+  /** Whether phones of people who are brought into calls are tested for answering machines; null: they are. */
+  machineDetection?: boolean | null;
 }
 
 /** Launch gates of one tenant where they differ from the built-in ones. Rates and scores 0-1. */

@@ -11,12 +11,6 @@ export interface Carrier {
   listCalls(account: CarrierAccount, filter: { to: string; from?: string; since: Date }): Promise<CarrierCall[]>;
   /** `POST /Calls/{sid}.json`: redirect a live call to new TwiML (ends its media stream), or end it. */
   updateCall(account: CarrierAccount, callSid: string, update: CarrierCallUpdate): Promise<CarrierCall>;
-  /** Adds a participant to a named conference: `POST /Conferences/{name}/Participants.json`. */
-  addParticipant(
-    account: CarrierAccount,
-    conference: string,
-    participant: NewParticipant,
-  ): Promise<{ callSid: string }>;
   /** The number's voice configuration at the carrier; null when the account does not own it. */
   fetchNumber(account: CarrierAccount, number: string): Promise<CarrierNumber | null>;
   /** A cheap authenticated request, for provider health. Throws {@link CarrierError}. */
@@ -42,6 +36,8 @@ export interface NewCarrierCall {
   timeoutSeconds: number;
   /** Seconds after which Twilio ends the call. */
   timeLimitSeconds?: number;
+  /** `url` is asked only when it is known who answered, and says so (`AnsweredBy`). */
+  machineDetection?: boolean;
 }
 
 export interface CarrierCall {
@@ -56,17 +52,6 @@ export interface CarrierCall {
 }
 
 export type CarrierCallUpdate = { twiml: string } | { url: string } | { status: 'completed' | 'canceled' };
-
-export interface NewParticipant {
-  to: string;
-  from: string;
-  label?: string;
-  /** TwiML URLs are not possible here: announcements to the participant go through a call of their own. */
-  statusCallback?: string;
-  endConferenceOnExit?: boolean;
-  startConferenceOnEnter?: boolean;
-  timeoutSeconds?: number;
-}
 
 export interface CarrierNumber {
   sid: string;

@@ -39,6 +39,11 @@ export const Telephony = {
   callback_queue: Maybe(text),
   callback_sla_minutes: Maybe(Type.Integer()),
   callback_auto_dial: Maybe(Type.Boolean()),
+  machine_detection: Maybe(
+    Type.Boolean({
+      description: 'Whether phones of people who are brought into calls are tested for answering machines; they are.',
+    }),
+  ),
 };
 export const GovernanceFields = {
   minimum_synthetic_calls: Maybe(Type.Integer()),

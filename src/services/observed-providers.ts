@@ -45,7 +45,6 @@ export function observedCarrier(
     fetchCall: (...args) => observe(args[0], () => carrier.fetchCall(...args)),
     listCalls: (...args) => observe(args[0], () => carrier.listCalls(...args)),
     updateCall: (...args) => observe(args[0], () => carrier.updateCall(...args)),
-    addParticipant: (...args) => observe(args[0], () => carrier.addParticipant(...args)),
     fetchNumber: (...args) => observe(args[0], () => carrier.fetchNumber(...args)),
     probe: (...args) => observe(args[0], () => carrier.probe(...args)),
   };

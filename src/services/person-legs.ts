@@ -16,6 +16,7 @@ import type { ServiceContext } from './context.js';
 import type { DiagnosticSink } from './diagnostics.js';
 import type { Briefings } from './person-briefing.js';
 import { phoneAnswer } from './stream-answer.js';
+import { loadRuntimeConfig, telephonyOf } from './telephony.js';
 import { callbackUrl, legUrl } from './telephony-urls.js';
 
 export interface PersonLegServices {
@@ -47,6 +48,8 @@ const WATCH_MS = 2_000;
 /** The owner may be busy with the carrier, or the call is just moving to another one. */
 const CONNECT_TRIES = 3;
 const SYSTEM = 'system:telephone';
+/** What the log and the diagnostic say of it, beside Twilio's words for calls that were not answered. */
+const ANSWERING_MACHINE = 'answering-machine';
 
 /** The room in which a person and the caller meet. */
 export const roomOf = (commandId: string): string => `trunkline-${commandId}`;
@@ -75,10 +78,12 @@ export class PersonLegs {
     const { carrier, accounts, briefings } = this.services;
     const { settings, database } = this.context;
     const from = ownNumber(call);
-    const account = await accounts.forCall(database.em({ tenantId: call.tenantId }), call);
+    const em = database.em({ tenantId: call.tenantId });
+    const account = await accounts.forCall(em, call);
     if (account === null) throw new AppError('CARRIER_UNAVAILABLE', 'The credentials of this call are gone');
     if (from === null) throw new AppError('UNPROCESSABLE', 'This call has no number of its own to dial from');
     const at = { callId: call.id, commandId };
+    const { machineDetection } = telephonyOf(await loadRuntimeConfig(em, call.tenantId));
     try {
       const { sid } = await carrier.createCall(account, {
         to: target,
@@ -87,6 +92,7 @@ export class PersonLegs {
         fallbackUrl: callbackUrl(settings, 'fallback-call', call.id),
         statusCallback: legUrl(settings, 'leg-status', at),
         timeoutSeconds: RING_SECONDS,
+        machineDetection,
       });
       if (briefed) void briefings.prepare(commandId, sessionId);
       this.legs.set(commandId, { sid, callId: call.id, sessionId, account });
@@ -107,9 +113,16 @@ export class PersonLegs {
 
   /**
    * The person answered, unless it is too late: they hear what it is about and wait for the caller, or take the call over.
-   * Also asked when the stream of a phone is over.
+   * A machine is told nothing; the end of its call then brings the agent back. Also asked when the stream of a phone is
+   * over.
    */
-  async answered(identity: CarrierIdentity, known: KnownCall, commandId: string | null): Promise<CallAnswer> {
+  async answered(
+    identity: CarrierIdentity,
+    known: KnownCall,
+    commandId: string | null,
+    answeredBy: string,
+  ): Promise<CallAnswer> {
+    if (isMachine(answeredBy)) return { kind: 'hang-up' };
     const visit = await this.visit(identity, known, commandId);
     if (visit === null || !(await this.isWanted(visit))) return { kind: 'hang-up' };
     const { call, session, command } = visit;
@@ -125,9 +138,15 @@ export class PersonLegs {
   }
 
   /** The person's own call is over: when they are still needed, the agent goes on without them. */
-  async legStatus(identity: CarrierIdentity, known: KnownCall, commandId: string | null, word: string): Promise<void> {
-    const status = statusOf(word);
+  async legStatus(
+    identity: CarrierIdentity,
+    known: KnownCall,
+    commandId: string | null,
+    leg: { status: string; answeredBy: string },
+  ): Promise<void> {
+    const status = statusOf(leg.status);
     if (status === null || !isTerminal(status)) return;
+    const word = isMachine(leg.answeredBy) ? ANSWERING_MACHINE : leg.status;
     const visit = await this.visit(identity, known, commandId);
     if (visit === null || !(await this.isWanted(visit))) return;
     const { call, command } = visit;
@@ -237,6 +256,11 @@ export class PersonLegs {
   private em(call: Call) {
     return this.context.database.em({ tenantId: call.tenantId });
   }
+}
+
+/** `AnsweredBy`: human, unknown, fax, machine_start, machine_end_beep … Whoever may be a person is one. */
+function isMachine(answeredBy: string): boolean {
+  return answeredBy === 'fax' || answeredBy.startsWith('machine');
 }
 
 function refusedDial(error: CarrierError): AppError {

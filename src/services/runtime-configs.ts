@@ -141,6 +141,7 @@ function telephony(checks: Checks, input: TelephonyDefaults): TelephonyDefaults 
     callbackQueue: input.callbackQueue == null ? null : checks.key(at('callbackQueue'), input.callbackQueue),
     callbackSlaMinutes: checks.optionalInteger(at('callbackSlaMinutes'), input.callbackSlaMinutes, 1, 43_200),
     callbackAutoDial: input.callbackAutoDial ?? null,
+    machineDetection: input.machineDetection ?? null,
   };
   return givenOnly(input, all);
 }

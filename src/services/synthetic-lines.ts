@@ -16,7 +16,6 @@ export function besideSynthetic(carrier: Carrier, caller: SyntheticCaller | null
       const status = 'status' in update ? update.status : 'in-progress';
       return { sid, status, to: '', from: '', durationSeconds: null, createdAt: null };
     },
-    addParticipant: refuse,
     fetchNumber: async () => null,
     probe: async () => {},
   };
@@ -26,7 +25,6 @@ export function besideSynthetic(carrier: Carrier, caller: SyntheticCaller | null
     fetchCall: (account, sid) => of(account).fetchCall(account, sid),
     listCalls: (account, filter) => of(account).listCalls(account, filter),
     updateCall: (account, sid, update) => of(account).updateCall(account, sid, update),
-    addParticipant: (account, room, person) => of(account).addParticipant(account, room, person),
     fetchNumber: (account, number) => of(account).fetchNumber(account, number),
     probe: (account) => of(account).probe(account),
   };

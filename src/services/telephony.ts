@@ -15,6 +15,8 @@ export interface Telephony {
   callbackQueue: string;
   callbackSlaMinutes: number | null;
   callbackAutoDial: boolean;
+  /** Of phones of people who are brought into calls. */
+  machineDetection: boolean;
 }
 
 const RING_SECONDS = 60;
@@ -33,6 +35,7 @@ export function telephonyOf(config: RuntimeConfig | null): Telephony {
     callbackQueue: stored.callbackQueue ?? DEFAULT_CALLBACK_QUEUE,
     callbackSlaMinutes: stored.callbackSlaMinutes ?? null,
     callbackAutoDial: stored.callbackAutoDial ?? false,
+    machineDetection: stored.machineDetection ?? true,
   };
 }
 

@@ -67,9 +67,6 @@ export class FakeCarrier implements Carrier {
     return call;
   }
 
-  async addParticipant(): Promise<{ callSid: string }> {
-    return { callSid: `CA${randomBytes(16).toString('hex')}` };
-  }
   async fetchNumber(): Promise<null> {
     return null;
   }

@@ -67,6 +67,13 @@ describe('calls at Twilio', () => {
     expect(authorization).toBe(`Basic ${Buffer.from(`${account.accountSid}:token`).toString('base64')}`);
     expect(form.getAll('StatusCallbackEvent')).toEqual(['initiated', 'ringing', 'answered', 'completed']);
     expect(Object.fromEntries(form)).toMatchObject({ To: call.to, Url: call.url, Timeout: '20', TimeLimit: '600' });
+    expect(form.has('MachineDetection')).toBe(false);
+    await carrier.createCall(account, { ...call, machineDetection: true });
+    expect(Object.fromEntries(requests.at(-1)!.form)).toMatchObject({
+      MachineDetection: 'Enable',
+      MachineDetectionTimeout: '15',
+      MachineDetectionSpeechThreshold: '4000',
+    });
   });
 
   it.each([
@@ -119,19 +126,4 @@ describe('calls at Twilio', () => {
     behave = answer(500, {});
     await expect(carrier.fetchCall(account, 'CA1')).rejects.toMatchObject({ failure: 'unknown' });
   });
-});
-
-it('participants join by number, with the callbacks of their call', async () => {
-  behave = answer(201, { call_sid: 'CA7', conference_sid: 'CF1' });
-  const made = await carrier.addParticipant(account, 'room-1', {
-    to: call.to,
-    from: call.from,
-    statusCallback: call.statusCallback,
-    timeoutSeconds: 15,
-    endConferenceOnExit: true,
-  });
-  expect(made).toEqual({ callSid: 'CA7' });
-  const { line, form } = requests.at(-1)!;
-  expect(line).toBe(`POST /2010-04-01/Accounts/${account.accountSid}/Conferences/room-1/Participants.json`);
-  expect(Object.fromEntries(form)).toMatchObject({ Timeout: '15', EndConferenceOnExit: 'true', To: call.to });
 });

@@ -46,6 +46,11 @@ export class TelephonyInput implements TelephonyDefaults {
   callbackSlaMinutes?: number | null;
   @Field(() => Boolean, { nullable: true, description: 'Whether they dial by themselves.' })
   callbackAutoDial?: boolean | null;
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Whether phones of people who are brought into calls are tested for answering machines; they are.',
+  })
+  machineDetection?: boolean | null;
 }
 @InputType()
 export class GovernanceInput implements GovernanceSettings {

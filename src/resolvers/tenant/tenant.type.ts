@@ -42,6 +42,8 @@ export class Telephony {
   callbackSlaMinutes?: number | null;
   @Field(() => Boolean, { nullable: true })
   callbackAutoDial?: boolean | null;
+  @Field(() => Boolean, { nullable: true })
+  machineDetection?: boolean | null;
 }
 
 @ObjectType({ simpleResolvers: true, description: 'Launch gates where they differ from the built-in ones.' })

@@ -1,4 +1,5 @@
 import type { Handset } from './caller.js';
+import { detectionFields, type AnsweredBy } from './machine-detection.js';
 import type { MediaStream } from './media-stream.js';
 import type { CarrierSimulator } from './server.js';
 import { schemaWarnings } from './twiml-schema.js';
@@ -36,6 +37,8 @@ export interface CallOptions {
   /** How long it may ring, and last. */
   timeoutSeconds?: number;
   timeLimitSeconds?: number;
+  /** TwiML is asked for when it is known who answered. */
+  machineDetection?: boolean;
 }
 
 /** What a blocking verb connects a call to: a stream, another phone, a conference. Leaving twice is leaving once. */
@@ -61,6 +64,7 @@ export class SimulatedCall {
   readonly createdAt = new Date();
   updatedAt = this.createdAt;
   answeredAt: Date | null = null;
+  answeredBy: AnsweredBy | null = null;
   endedAt: Date | null = null;
   /** How long it waited for its account's turn to dial. */
   queueMs = 0;
@@ -136,6 +140,7 @@ export class SimulatedCall {
             CallDuration: String(this.durationSeconds),
             Duration: String(Math.ceil(this.durationSeconds / 60)),
             SipResponseCode: SIP_CODES[status]!,
+            ...(this.answeredBy === null ? {} : { AnsweredBy: this.answeredBy }),
           }
         : {}),
     });
@@ -190,7 +195,8 @@ export class SimulatedCall {
   /** Runs document after document until none is left or the call is over; the line stays open. */
   async runDocuments(): Promise<void> {
     const { twiml, voiceUrl } = this.options;
-    let document: string | null = twiml ?? (voiceUrl === null ? null : await this.fetch(voiceUrl));
+    let document: string | null =
+      twiml ?? (voiceUrl === null ? null : await this.fetch(voiceUrl, detectionFields(this.answeredBy)));
     while (document !== null && !this.over) {
       document = await this.play(document);
       const { replacement } = this;

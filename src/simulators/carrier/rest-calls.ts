@@ -51,6 +51,7 @@ function createCall(request: RestRequest): RestAnswer {
   const call = carrier.addCall({
     ...dialOptions(request),
     voiceUrl,
+    machineDetection: form.has('MachineDetection') && !form.has('SendDigits'),
     // `Url` wins over `Twiml`.
     ...(voiceUrl === null && twiml !== null ? { twiml } : {}),
   });

@@ -6,6 +6,7 @@ import type { Handset } from './caller.js';
 import { seededChance } from './chance.js';
 import { Conference } from './conference.js';
 import { noCarrierFaults, type CarrierFaults } from './faults.js';
+import { detectionMs, type AnsweredBy } from './machine-detection.js';
 import { MAX_CATCH_UP, Pacer } from './pacer.js';
 import { serveRest } from './rest.js';
 import { signatureOf } from './signing.js';
@@ -49,6 +50,8 @@ export interface DialBehaviour {
   answers?: false | 'busy' | 'no-answer' | 'failed';
   /** How long it rings; longer than the call may ring is no answer. */
   ringMs?: number;
+  /** What answering machine detection says, where a call asks for it. Default: human. */
+  answeredBy?: AnsweredBy;
   /** Who answers; made anew for each call. */
   handset?: () => Handset;
 }
@@ -192,7 +195,9 @@ export class CarrierSimulator {
     const work = async () => {
       call.queueMs = this.takeTurn(call.options.accountSid);
       await call.wait(call.queueMs);
-      if (await this.ring(call)) await call.run();
+      if (!(await this.ring(call))) return;
+      if (call.options.machineDetection === true) await this.detectMachine(call);
+      if (!call.over) await call.run();
     };
     return this.track(work());
   }
@@ -211,6 +216,13 @@ export class CarrierSimulator {
     if (ringMs > patienceMs || answers === false) call.setStatus('no-answer');
     else call.setStatus(answers ?? 'in-progress');
     return !call.over;
+  }
+
+  /** Listens who answered, before anything is said. */
+  private async detectMachine(call: SimulatedCall): Promise<void> {
+    const answeredBy = this.behaviourOf(call.options.to).answeredBy ?? 'human';
+    await call.wait(detectionMs(answeredBy) / this.options.speed);
+    call.answeredBy = answeredBy;
   }
 
   /** Milliseconds until this account may dial once more (protocols.md: CPS; the excess is queued, not refused). */

@@ -127,6 +127,31 @@ describe('a dialled number', () => {
   });
 });
 
+it('says who answered, in the first webhook and at the end, where a call asks for it', async () => {
+  gateway.answers.set('/joined', '<Response><Hangup/></Response>');
+  const dialled = async (answeredBy: 'machine_start' | undefined, more: object) => {
+    carrier.behaviours.set(HUMAN, answeredBy === undefined ? {} : { answeredBy });
+    const { sid } = await client.calls.create({
+      to: HUMAN,
+      from: NUMBER,
+      url: `${gateway.origin}/joined`,
+      statusCallback: `${gateway.origin}/status`,
+      ...more,
+    });
+    await legTo(HUMAN).ended;
+    await until(() => gateway.at('/status', sid).length > 0, 'the status callback');
+    return [...gateway.at('/joined', sid), ...gateway.at('/status', sid), await client.calls(sid).fetch()];
+  };
+  expect(await dialled('machine_start', { machineDetection: 'Enable' })).toMatchObject([
+    { CallStatus: 'in-progress', AnsweredBy: 'machine_start', MachineDetectionDuration: '4000' },
+    { CallStatus: 'completed', AnsweredBy: 'machine_start' },
+    { answeredBy: 'machine_start' },
+  ]);
+  expect((await dialled(undefined, { machineDetection: 'Enable' }))[0]).toMatchObject({ AnsweredBy: 'human' });
+  const [first, last] = await dialled('machine_start', {});
+  expect([first, last].map((fields) => (fields as Record<string, string>).AnsweredBy)).toEqual([undefined, undefined]);
+});
+
 it('warns of attributes and words that TwiML does not have', async () => {
   gateway.answers.set(
     '/voice',

@@ -44,7 +44,7 @@ export function wireCall(call: SimulatedCall): object {
     price: null,
     price_unit: 'USD',
     direction,
-    answered_by: null,
+    answered_by: call.answeredBy,
     api_version: API,
     annotation: null,
     forwarded_from: forwardedFrom ?? null,

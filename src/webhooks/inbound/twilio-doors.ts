@@ -85,9 +85,13 @@ const DOORS: Record<string, Door> = {
     });
     return null;
   },
-  'join-call': ({ legs }, { identity, known, commandId }) => legs.answered(identity, known, commandId),
+  'join-call': ({ legs }, { identity, known, commandId, form }) =>
+    legs.answered(identity, known, commandId, field(form, 'AnsweredBy', 64)),
   'leg-status': async ({ legs }, { identity, known, commandId, form }) => {
-    await legs.legStatus(identity, known, commandId, field(form, 'CallStatus'));
+    await legs.legStatus(identity, known, commandId, {
+      status: field(form, 'CallStatus'),
+      answeredBy: field(form, 'AnsweredBy', 64),
+    });
     return null;
   },
   'conference-status': async ({ legs }, { identity, known, commandId, form }) => {
