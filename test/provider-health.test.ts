@@ -91,6 +91,40 @@ describe('the health of the providers', () => {
     await first;
   }, 60_000);
 
+  it('is bad when the model takes every connection and says nothing, until it speaks again', async () => {
+    const says = (line: string) => (call: { said: readonly string[] }) => call.said.includes(line);
+    gateway.model.faults.failResponses = { type: 'insufficient_quota', code: 'insufficient_quota' };
+    const first = await inbound('+15555550341', { pause: 120_000 });
+    expect(says('Nobody can talk right now')(first)).toBe(true);
+    await until(async () => (await health('REALTIME_MODEL')).status === 'DOWN', 'the circuit to open');
+    expect(await health('REALTIME_MODEL')).toMatchObject({ lastError: 'insufficient_quota' });
+    expect(
+      (await until(() => diagnostics('provider_down.realtime_model', false).then(([row]) => row))).detail,
+    ).toMatchObject({ last_error: 'insufficient_quota' });
+    // Probes connect, ask for a word, and do not take the connection for an answer.
+    const sessions = gateway.model.sessions.length;
+    await until(() => gateway.model.sessions.length >= sessions + 2, 'trials in vain');
+    expect((await health('REALTIME_MODEL')).status).toBe('DOWN');
+    const next = await inbound('+15555550342', { pause: 120_000 });
+    expect(next).toMatchObject({ said: ['Nobody can talk right now'], streams: [] });
+    expect(await dial('+15555550401')).toMatchObject({ status: 503, body: { code: 'UNAVAILABLE' } });
+    gateway.model.faults.failResponses = null;
+    await until(async () => (await health('REALTIME_MODEL')).circuit === 'CLOSED', 'the circuit to close');
+    const after = await inbound('+15555550343', { waitForAgent: 400 }, { hangUp: true });
+    expect([after.streams.length, after.said]).toEqual([1, []]);
+    expect(gateway.model.violations).toEqual([]);
+  }, 60_000);
+
+  it('is not spoilt by responses that fail because of what was asked', async () => {
+    gateway.model.faults.failResponses = { type: 'invalid_request_error', code: 'invalid_value' };
+    for (const from of ['+15555550351', '+15555550352']) {
+      const call = await inbound(from, { pause: 120_000 });
+      expect([call.streams.length, call.said]).toEqual([1, ['Nobody can talk right now']]);
+    }
+    gateway.model.faults.failResponses = null;
+    expect(await health('REALTIME_MODEL')).toMatchObject({ circuit: 'CLOSED' });
+  });
+
   it('is not spoilt by one version that names a model which does not exist', async () => {
     gateway.model.faults.refuseWith = 404;
     const callers = ['+15555550331', '+15555550332', '+15555550333', '+15555550334'];
@@ -116,6 +150,7 @@ describe('the health of the providers', () => {
   it('hears of the text model too, which stops no call', async () => {
     gateway.model.textFaults.status = 500;
     await until(async () => (await health('TEXT_MODEL')).status === 'DOWN', 'the circuit to open');
+    expect(await health('TEXT_MODEL')).toMatchObject({ lastError: 'http_500' });
     expect((await dial('+15555550421')).status).toBe(200);
     gateway.model.textFaults.status = null;
     await until(async () => (await health('TEXT_MODEL')).circuit === 'CLOSED', 'the circuit to close');

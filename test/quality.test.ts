@@ -115,10 +115,12 @@ describe('after a call', () => {
     const keys = ended.evaluations[0].criteria.map((each: any) => each.key);
     expect(keys).toEqual(expect.arrayContaining(['success_signal', 'not_broken_off', 'answered_promptly']));
     await until(() => gateway.model.textRequests >= 2, 'attempts in vain');
-    // Worse than no answer: half of one.
-    Object.assign(gateway.model.textFaults, { status: null, invalidJson: true });
-    const inVain = gateway.model.textRequests;
-    await until(() => gateway.model.textRequests > inVain, 'one more attempt');
+    // A key that is refused until somebody mends it, and what is worse than no answer: half of one.
+    for (const fault of [{ status: 401 }, { status: null, invalidJson: true }]) {
+      Object.assign(gateway.model.textFaults, fault);
+      const inVain = gateway.model.textRequests;
+      await until(() => gateway.model.textRequests >= inVain + 2, 'both to be asked once more');
+    }
     Object.assign(gateway.model.textFaults, noTextFaults());
 
     const session = await until(async () => {

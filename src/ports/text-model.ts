@@ -19,13 +19,17 @@ export interface TextModel {
 }
 
 export class TextModelError extends Error {
+  /** HTTP status of the answer; null: there was none, or it was no refusal. */
+  readonly status: number | null;
+
   constructor(
     message: string,
     /** False when the same request cannot succeed later (refused, invalid). */
     readonly retryable: boolean,
-    options?: { cause?: unknown },
+    options: { cause?: unknown; status?: number } = {},
   ) {
-    super(message, options);
+    super(message, { cause: options.cause });
+    this.status = options.status ?? null;
     this.name = 'TextModelError';
   }
 }

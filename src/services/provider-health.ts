@@ -7,7 +7,8 @@ import type { TextModel } from '../ports/text-model.js';
 import type { CallGate } from './call-gate.js';
 import type { ServiceContext } from './context.js';
 import { Diagnostics } from './diagnostics.js';
-import { observedCarrier, observedRealtimeModel, observedTextModel } from './observed-providers.js';
+import { observedCarrier, observedTextModel } from './observed-providers.js';
+import { ObservedSpeech } from './observed-speech.js';
 import { ProviderMonitor, type ComponentHealth, type ProviderComponent } from './provider-monitor.js';
 import { requireScope, type Viewer } from './viewer.js';
 
@@ -29,7 +30,6 @@ export interface ProviderPorts {
 const FAILURES_IN_A_ROW = 3;
 /** The pause before a trial grows up to so many times its beginning. */
 const MAX_COOL_DOWN_FACTOR = 12;
-const PROBE_TIMEOUT_MS = 10_000;
 /** After a failure the next look comes so much sooner than an idle one. */
 const CONFIRM_FACTOR = 15;
 const TICKS_PER_PROBE = 30;
@@ -47,9 +47,9 @@ const OUTAGES: Record<ProviderComponent, { message: string; action: string }> = 
     action: 'See status.twilio.com, and whether this gateway reaches api.twilio.com.',
   },
   REALTIME_MODEL: {
-    message: 'The speech model cannot be reached; callers get the fallback and outbound calls are refused.',
+    message: 'The speech model does not answer; callers get the fallback and outbound calls are refused.',
     action:
-      'See status.openai.com, OPENAI_API_KEY and its limits, and whether this gateway reaches OPENAI_REALTIME_URL.',
+      'See status.openai.com, OPENAI_API_KEY with its quota and limits (lastError tells), and whether this gateway reaches OPENAI_REALTIME_URL.',
   },
   TEXT_MODEL: {
     message: 'The text model does not answer; summaries and evaluations wait in the queue.',
@@ -91,14 +91,14 @@ export class ProviderHealth {
       clock,
       (refused) => void this.credentialsRefused(refused),
     );
-    const speech = realtime === null ? null : observedRealtimeModel(realtime, this.monitors.REALTIME_MODEL, clock);
+    const speech = realtime === null ? null : new ObservedSpeech(realtime, this.monitors.REALTIME_MODEL, clock);
     const text = textModel === null ? null : observedTextModel(textModel, this.monitors.TEXT_MODEL, clock);
     this.carrier = observed;
     this.realtime = speech;
     this.textModel = text;
     this.probes = {
       ...(account === null ? {} : { CARRIER_API: () => observed.probe(account) }),
-      ...(speech === null ? {} : { REALTIME_MODEL: () => probeSpeech(speech, context.settings.defaultModel) }),
+      ...(speech === null ? {} : { REALTIME_MODEL: () => speech.probe(context.settings.defaultModel) }),
       ...(text === null ? {} : { TEXT_MODEL: () => text.probe() }),
     };
   }
@@ -147,7 +147,7 @@ export class ProviderHealth {
     if (model.down)
       return new AppError(
         'UNAVAILABLE',
-        'The speech model cannot be reached at the moment: nobody would talk',
+        'The speech model does not answer at the moment: nobody would talk',
         retryAfter(model),
       );
     if (carrier.down)
@@ -223,20 +223,4 @@ export class ProviderHealth {
     const patience = monitor.failedLast ? providerProbeMs / CONFIRM_FACTOR : providerProbeMs;
     return (monitor.silentMs ?? Infinity) >= patience;
   }
-}
-
-/** A session that is closed as soon as the model greets: it costs a connection and no word. */
-function probeSpeech(model: RealtimeModel, name: string): Promise<void> {
-  return new Promise((resolve) => {
-    const connection = model.connect(
-      { model: name, connectTimeoutMs: PROBE_TIMEOUT_MS / 2 },
-      {
-        onOpen: () => {},
-        onAudio: () => {},
-        onEvent: () => connection.close(1000, 'probe'),
-        onClose: () => resolve(),
-      },
-    );
-    setTimeout(() => connection.close(1000, 'probe'), PROBE_TIMEOUT_MS).unref();
-  });
 }

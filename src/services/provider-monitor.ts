@@ -41,6 +41,8 @@ interface Outcome {
 /** Hears the outcome of everything that is asked of one component, and keeps its circuit. */
 export class ProviderMonitor {
   readonly breaker: CircuitBreaker;
+  /** Outcomes that were told. */
+  told = 0;
   private readonly outcomes: Outcome[] = [];
   private lastSuccessAt: Date | null = null;
   private lastFailureAt: Date | null = null;
@@ -117,6 +119,7 @@ export class ProviderMonitor {
   }
 
   private keep(ms: number | null): void {
+    this.told += 1;
     this.outcomes.push({ at: this.clock.monotonicMs(), ms });
     if (this.outcomes.length > KEPT) this.outcomes.shift();
   }

@@ -65,7 +65,9 @@ export class OpenAIText implements TextModel {
   }
 }
 
-/** 4xx other than 408, 409 and 429 will be the same next time; everything else may pass. */
+/** 4xx that may pass: timeouts, conflicts, limits and quotas, and a key that somebody will mend. Others will not. */
+const PASSING = new Set([401, 403, 408, 409, 429]);
+
 function asTextModelError(error: unknown): TextModelError {
   if (error instanceof TextModelError) return error;
   if (error instanceof SyntaxError) return new TextModelError('the answer is not JSON', true, { cause: error });
@@ -73,6 +75,6 @@ function asTextModelError(error: unknown): TextModelError {
   if (error instanceof APIConnectionError || !(error instanceof APIError))
     return new TextModelError('no answer from the text model', true, { cause: error });
   const status = Number(error.status ?? 0);
-  const final = status >= 400 && status < 500 && ![408, 409, 429].includes(status);
-  return new TextModelError(`the text model answered ${status}`, !final, { cause: error });
+  const final = status >= 400 && status < 500 && !PASSING.has(status);
+  return new TextModelError(`the text model answered ${status}`, !final, { cause: error, status });
 }

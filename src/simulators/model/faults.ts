@@ -15,8 +15,8 @@ export interface ModelFaults {
   transcripts: 'normal' | 'never' | 'failed' | 'reordered';
   /** No events any more, sockets stay open. */
   stall: boolean;
-  /** Each response fails instead of speaking. */
-  failResponses: boolean;
+  /** Each response fails with this error instead of speaking. */
+  failResponses: { type: string; code: string | null } | null;
   /** Deltas of a cancelled response still come, also after its `response.done`. */
   lateDeltas: boolean;
   /** A message that is no JSON, before each response. */
@@ -30,7 +30,7 @@ export const noModelFaults = (): ModelFaults => ({
   transcriptDelayMs: 30,
   transcripts: 'normal',
   stall: false,
-  failResponses: false,
+  failResponses: null,
   lateDeltas: false,
   malformed: false,
 });

@@ -156,7 +156,7 @@ export class SimulatedResponse {
       case 'failed':
         return {
           type: 'failed',
-          error: { type: 'server_error', code: 'internal_error', message: 'The server had an error' },
+          error: { ...this.session.faults.failResponses, message: 'This response was made to fail.' },
         };
       default:
         return null;
