@@ -24,7 +24,6 @@ export interface Loaders {
   evaluations: DataLoader<string, Evaluation[]>;
   agent: DataLoader<string, Agent | null>;
   agentVersion: DataLoader<string, AgentVersion | null>;
-  versionsOfAgent: DataLoader<string, AgentVersion[]>;
   rolloutPolicy: DataLoader<string, RolloutPolicy | null>;
   scenario: DataLoader<string, Scenario | null>;
   /** By run. */
@@ -82,10 +81,6 @@ export function createLoaders(services: GraphqlServices, viewer: () => Viewer, c
     agentVersion: one(
       (who, ids) => agentVersions.byIds(who, ids),
       (row) => row.id,
-    ),
-    versionsOfAgent: many(
-      (who, ids) => agents.versionsOf(who, ids),
-      (row) => row.agentId,
     ),
     rolloutPolicy: one(
       (who, ids) => rollouts.policiesOf(who, ids),

@@ -8,12 +8,13 @@ import {
   PromptRow,
   RouteVerificationRow,
 } from './admin-resources.js';
-import { AdminRoutes, Data } from './admin-route.js';
+import { AdminRoutes } from './admin-route.js';
 import type { RestApp, RestDoorOptions } from './deps.js';
 import { upper } from './naming.js';
 import { Maybe, tenantQuery, Text, Word } from './schemas.js';
 
 const text = Type.String();
+const keyQuery = { key: Type.Optional(Text(100, { description: 'Only of this key.' })) };
 const Diff = Type.Object({ diff: Type.String({ description: 'Unified line diff; empty when nothing differs.' }) });
 
 /** Agents and their versions: the contract as data, and which of them customers reach. */
@@ -24,8 +25,8 @@ export async function agentRoutes(
   const routes = new AdminRoutes(app, 'agents');
   routes.list(
     'GET /agents',
-    { summary: 'Agents, newest first', row: AgentRow, query: tenantQuery },
-    ({ viewer, query }, page) => agents.list(viewer, query.tenant_id, page),
+    { summary: 'Agents, newest first', row: AgentRow, query: { ...tenantQuery, ...keyQuery } },
+    ({ viewer, query: { tenant_id: tenantId, key } }, page) => agents.list(viewer, { tenantId, key }, page),
   );
   routes.one(
     'POST /agents',
@@ -54,13 +55,10 @@ export async function agentRoutes(
     },
     async ({ viewer, ids, input }) => AgentRow.of(await agents.update(viewer, ids.id, input)),
   );
-  routes.one(
+  routes.list(
     'GET /agents/:id/versions',
-    { summary: 'Versions of an agent, newest first', answer: Data(AgentVersionRow) },
-    async ({ viewer, ids }) => {
-      const agent = await agents.get(viewer, ids.id);
-      return { data: (await agents.versionsOf(viewer, [agent.id])).map((row) => AgentVersionRow.of(row)) };
-    },
+    { summary: 'Versions of an agent, newest first', row: AgentVersionRow },
+    ({ viewer, ids }, page) => agents.versionList(viewer, ids.id, page),
   );
   routes.one(
     'POST /agents/:id/versions',
@@ -114,8 +112,8 @@ export async function promptRoutes(app: RestApp, { services: { prompts } }: Rest
   };
   routes.list(
     'GET /prompts',
-    { summary: 'Prompts, newest first', row: PromptRow, query: tenantQuery },
-    ({ viewer, query }, page) => prompts.list(viewer, query.tenant_id, page),
+    { summary: 'Prompts, newest first', row: PromptRow, query: { ...tenantQuery, ...keyQuery } },
+    ({ viewer, query: { tenant_id: tenantId, key } }, page) => prompts.list(viewer, { tenantId, key }, page),
   );
   routes.one(
     'POST /prompts',
@@ -130,13 +128,15 @@ export async function promptRoutes(app: RestApp, { services: { prompts } }: Rest
   routes.one('GET /prompts/:id', { summary: 'One prompt', answer: PromptRow.schema }, async ({ viewer, ids }) =>
     PromptRow.of(await prompts.get(viewer, ids.id)),
   );
-  routes.one(
+  routes.list(
     'GET /prompts/:id/revisions',
-    { summary: 'Revisions of a prompt, newest first', answer: Data(PromptRevisionRow) },
-    async ({ viewer, ids }) => {
-      const { id } = await prompts.get(viewer, ids.id);
-      return { data: (await prompts.revisions(viewer, id)).map((row) => PromptRevisionRow.of(row)) };
-    },
+    { summary: 'Revisions of a prompt, newest first', row: PromptRevisionRow },
+    ({ viewer, ids }, page) => prompts.revisionList(viewer, ids.id, page),
+  );
+  routes.one(
+    'GET /prompts/:id/revisions/:number',
+    { summary: 'One revision', answer: PromptRevisionRow.schema },
+    async ({ viewer, ids }) => PromptRevisionRow.of(await prompts.revision(viewer, ids.id, Number(ids.number))),
   );
   routes.one(
     'POST /prompts/:id/revisions',

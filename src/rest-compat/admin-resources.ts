@@ -59,12 +59,13 @@ export const ApiKeyRow = resource({
 
 export const TwilioCredentialRow = resource({
   id,
+  tenant_id: id,
   account_sid: text,
   retires_at: Nullable(Time('Valid for signatures until then; null: the one that dials.')),
   created_at,
 });
 
-export const TestNumberRow = resource({ id, number: text, label: nullable, created_at });
+export const TestNumberRow = resource({ id, tenant_id: id, number: text, label: nullable, created_at });
 
 export const AgentRow = resource({
   id,
@@ -119,6 +120,7 @@ export const PromptRow = resource({
 });
 export const PromptRevisionRow = resource({
   id,
+  prompt_id: id,
   number: Type.Integer(),
   text,
   variables: Type.Array(text),

@@ -26,6 +26,7 @@ export const statusesOfWord = (word: CallStatusWord): CallStatus[] =>
 
 export const CallLog = Type.Object({
   id: Type.String(),
+  tenant_id: Type.String(),
   call_sid: Nullable(Type.String({ description: 'Twilio’s; null while dialling.' })),
   direction: Word(['inbound', 'outbound']),
   status: Word(CALL_STATUS_WORDS),
@@ -41,6 +42,8 @@ export const CallLog = Type.Object({
   org_id: Nullable(Type.String()),
   synthetic: Type.Boolean({ description: 'A test call that never reached the carrier.' }),
   error_code: Nullable(Type.String()),
+  error_message: Nullable(Type.String()),
+  time_to_first_audio_ms: Nullable(Type.Integer()),
   evaluation_score: Nullable(Type.Number({ description: 'Mean of the evaluations, 0 to 1.' })),
   created_at: Time(),
   answered_at: Nullable(Time()),
@@ -52,6 +55,7 @@ export function callLog(call: Call, voiceSessionId: string | null) {
     ...shape(
       call,
       'id',
+      'tenantId',
       'callSid',
       'durationSeconds',
       'escalated',
@@ -64,6 +68,8 @@ export function callLog(call: Call, voiceSessionId: string | null) {
       'orgId',
       'synthetic',
       'errorCode',
+      'errorMessage',
+      'timeToFirstAudioMs',
       'createdAt',
       'answeredAt',
       'endedAt',

@@ -50,7 +50,7 @@ const agentQuery = {
 /** What evaluations of an agent come to: of each version, and how far the model judges as people do. */
 export async function evaluationStatsRoutes(app: RestApp, { services }: RestDoorOptions): Promise<void> {
   const agentOf = async (viewer: Viewer, { agent_key, tenant_id }: { agent_key: string; tenant_id?: string }) => {
-    const agent = await services.agents.find(viewer, agent_key, tenant_id);
+    const agent = await services.agents.find(viewer, { key: agent_key, tenantId: tenant_id });
     if (agent === null) throw notFound('agent');
     return agent.id;
   };

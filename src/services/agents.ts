@@ -6,7 +6,15 @@ import { isUuid } from '../lib/ids.js';
 import { audit } from './audit-log.js';
 import { Checks, knownId } from './checks.js';
 import type { ServiceContext } from './context.js';
-import { listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
+import {
+  given,
+  listOffset,
+  listPage,
+  type NamedByKey,
+  type OffsetRequest,
+  type PageRequest,
+  type Rows,
+} from './listing.js';
 import { existingTenant } from './tenants.js';
 import { emFor, requireAdmin, requireScope, tenantOf, type Viewer } from './viewer.js';
 import { inTransaction, orConflict, snapshot } from './writes.js';
@@ -80,9 +88,11 @@ export class Agents {
     });
   }
 
-  /** By key (an admin names the tenant). Null when missing or foreign. */
-  async find(viewer: Viewer, key: string, tenantId?: string | null): Promise<Agent | null> {
+  /** By id, or by key (an admin names the tenant). Null when missing or foreign. */
+  async find(viewer: Viewer, { id, key, tenantId }: NamedByKey): Promise<Agent | null> {
     requireScope(viewer, 'agents:read');
+    if (id != null) return isUuid(id) ? emFor(this.ctx.database, viewer).findOne(Agent, { id }) : null;
+    if (key == null) return null;
     const tenant = tenantOf(viewer, tenantId);
     return emFor(this.ctx.database, viewer, tenant).findOne(Agent, { tenantId: tenant, key });
   }
@@ -99,9 +109,9 @@ export class Agents {
     requireScope(viewer, 'agents:read');
     return listPage(emFor(this.ctx.database, viewer, tenantId), Agent, {}, request);
   }
-  list(viewer: Viewer, tenantId: string | null | undefined, request: OffsetRequest): Promise<Rows<Agent>> {
+  list(viewer: Viewer, { tenantId, key }: Omit<NamedByKey, 'id'>, request: OffsetRequest): Promise<Rows<Agent>> {
     requireScope(viewer, 'agents:read');
-    return listOffset(emFor(this.ctx.database, viewer, tenantId), Agent, {}, request);
+    return listOffset(emFor(this.ctx.database, viewer, tenantId), Agent, given({ key }), request);
   }
 
   /** For dataloaders: the visible ones of `ids`. */
@@ -110,10 +120,13 @@ export class Agents {
     return emFor(this.ctx.database, viewer).find(Agent, { id: { $in: ids.filter(isUuid) } });
   }
 
-  /** For dataloaders: every version of these agents, newest first. */
-  async versionsOf(viewer: Viewer, agentIds: readonly string[]): Promise<AgentVersion[]> {
-    requireScope(viewer, 'agents:read');
-    const em = emFor(this.ctx.database, viewer);
-    return em.find(AgentVersion, { agentId: { $in: [...agentIds] } }, { orderBy: { number: 'desc' } });
+  /** Throws NOT_FOUND. */
+  async versionPage(viewer: Viewer, agentId: string, request: PageRequest): Promise<Page<AgentVersion>> {
+    const { id } = await this.get(viewer, agentId);
+    return listPage(emFor(this.ctx.database, viewer), AgentVersion, { agentId: id }, request);
+  }
+  async versionList(viewer: Viewer, agentId: string, request: OffsetRequest): Promise<Rows<AgentVersion>> {
+    const { id } = await this.get(viewer, agentId);
+    return listOffset(emFor(this.ctx.database, viewer), AgentVersion, { agentId: id }, request);
   }
 }

@@ -11,6 +11,13 @@ export interface OffsetRequest {
   offset: number;
 }
 
+/** What people call by a key that is unique within its tenant. */
+export interface NamedByKey {
+  id?: string | null | undefined;
+  key?: string | null | undefined;
+  tenantId?: string | null | undefined;
+}
+
 /** Only the fields that narrow a list. */
 export function given<T extends object>(filter: T): { [K in keyof T]?: NonNullable<T[K]> } {
   return Object.fromEntries(Object.entries(filter).filter(([, value]) => value != null)) as never;

@@ -2,14 +2,23 @@ import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
 import { Prompt, PromptRevision, type AgentVersion } from '../entities/index.js';
 import type { Page } from '../lib/cursor.js';
 import { AppError, notFound } from '../lib/errors.js';
+import { isUuid } from '../lib/ids.js';
 import { lineDiff } from '../lib/line-diff.js';
 import { misnamedIn, variablesIn } from '../lib/prompt-template.js';
 import { audit } from './audit-log.js';
 import { Checks, knownId } from './checks.js';
 import type { ServiceContext } from './context.js';
-import { listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
+import {
+  given,
+  listOffset,
+  listPage,
+  type NamedByKey,
+  type OffsetRequest,
+  type PageRequest,
+  type Rows,
+} from './listing.js';
 import { existingTenant } from './tenants.js';
-import { actorOf, emFor, requireAdmin, requireScope, type Viewer } from './viewer.js';
+import { actorOf, emFor, requireAdmin, requireScope, tenantOf, type Viewer } from './viewer.js';
 import { inTransaction, orConflict, snapshot } from './writes.js';
 
 export interface NewPrompt extends NewPromptRevision {
@@ -133,10 +142,13 @@ export class Prompts {
     return lineDiff(a.text, b.text, { before: `revision ${from}`, after: `revision ${to}` });
   }
 
-  /** Null when missing or foreign. */
-  async find(viewer: Viewer, tenantId: string, key: string): Promise<Prompt | null> {
+  /** By id, or by key (an admin names the tenant). Null when missing or foreign. */
+  async find(viewer: Viewer, { id, key, tenantId }: NamedByKey): Promise<Prompt | null> {
     requireScope(viewer, 'agents:read');
-    return emFor(this.ctx.database, viewer, tenantId).findOne(Prompt, { tenantId, key });
+    if (id != null) return isUuid(id) ? emFor(this.ctx.database, viewer).findOne(Prompt, { id }) : null;
+    if (key == null) return null;
+    const tenant = tenantOf(viewer, tenantId);
+    return emFor(this.ctx.database, viewer, tenant).findOne(Prompt, { tenantId: tenant, key });
   }
   async get(viewer: Viewer, id: string): Promise<Prompt> {
     requireScope(viewer, 'agents:read');
@@ -145,24 +157,27 @@ export class Prompts {
     return prompt;
   }
 
-  /** Newest first. */
-  async revisions(viewer: Viewer, promptId: string): Promise<PromptRevision[]> {
+  /** Throws NOT_FOUND. */
+  async revision(viewer: Viewer, promptId: string, number: number): Promise<PromptRevision> {
     requireScope(viewer, 'agents:read');
-    const em = emFor(this.ctx.database, viewer);
-    return em.find(
-      PromptRevision,
-      { promptId: knownId('prompt', promptId) },
-      { orderBy: { number: 'desc' }, limit: 500 },
-    );
+    return revisionOf(emFor(this.ctx.database, viewer), knownId('prompt', promptId), number);
+  }
+  async revisionPage(viewer: Viewer, promptId: string, request: PageRequest): Promise<Page<PromptRevision>> {
+    const { id } = await this.get(viewer, promptId);
+    return listPage(emFor(this.ctx.database, viewer), PromptRevision, { promptId: id }, request);
+  }
+  async revisionList(viewer: Viewer, promptId: string, request: OffsetRequest): Promise<Rows<PromptRevision>> {
+    const { id } = await this.get(viewer, promptId);
+    return listOffset(emFor(this.ctx.database, viewer), PromptRevision, { promptId: id }, request);
   }
 
   page(viewer: Viewer, tenantId: string | null | undefined, request: PageRequest): Promise<Page<Prompt>> {
     requireScope(viewer, 'agents:read');
     return listPage(emFor(this.ctx.database, viewer, tenantId), Prompt, {}, request);
   }
-  list(viewer: Viewer, tenantId: string | null | undefined, request: OffsetRequest): Promise<Rows<Prompt>> {
+  list(viewer: Viewer, { tenantId, key }: Omit<NamedByKey, 'id'>, request: OffsetRequest): Promise<Rows<Prompt>> {
     requireScope(viewer, 'agents:read');
-    return listOffset(emFor(this.ctx.database, viewer, tenantId), Prompt, {}, request);
+    return listOffset(emFor(this.ctx.database, viewer, tenantId), Prompt, given({ key }), request);
   }
 }
 

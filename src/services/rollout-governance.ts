@@ -45,7 +45,7 @@ export class RolloutGovernance {
     tenantId: string | null | undefined,
     request: OffsetRequest,
   ): Promise<Rows<AgentGovernance>> {
-    const { rows, total } = await this.agents.list(viewer, tenantId, request);
+    const { rows, total } = await this.agents.list(viewer, { tenantId }, request);
     return { rows: await this.of(viewer, rows), total };
   }
 

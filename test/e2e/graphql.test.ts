@@ -61,13 +61,13 @@ describe('GraphQL', () => {
       gateway,
       `mutation { createPhoneRoute(input: { tenantId: "acme", number: "+15555551234", agentKey: "desk" }) { id } }`,
     );
-    const query = `{ agent(key: "desk") { key publishedVersion { number status } versions { number } rolloutHistory { edges { node { action } } } }
+    const query = `{ agent(key: "desk") { key publishedVersion { number status } versions { edges { node { number } } } rolloutHistory { edges { node { action } } } }
       phoneRoutes { edges { node { number agent { key } } } } viewer { kind tenantId tenant { name } } }`;
     expect(await must(gateway, query, {}, key)).toEqual({
       agent: {
         key: 'desk',
         publishedVersion: { number: 1, status: 'PUBLISHED' },
-        versions: [{ number: 1 }],
+        versions: { edges: [{ node: { number: 1 } }] },
         rolloutHistory: { edges: [{ node: { action: 'FORCED' } }] },
       },
       phoneRoutes: { edges: [{ node: { number: '+15555551234', agent: { key: 'desk' } } }] },
@@ -186,7 +186,7 @@ describe('GraphQL', () => {
     const deep = `{ calls { edges { node { ${'session { call { '.repeat(5)} id ${'} }'.repeat(5)} } } } }`;
     const wide = `{ ${Array.from({ length: 40 }, (_, i) => `a${i}: viewer { kind }`).join(' ')} }`;
     const long = `{ ${'viewer { kind } '.repeat(600)} }`;
-    const costly = `{ agents(first: 100) { edges { node { rolloutHistory(first: 100) { edges { node { id } } } versions { agent { rolloutHistory(first: 100) { edges { node { id } } } } } } } } }`;
+    const costly = `{ agents(first: 100) { edges { node { rolloutHistory(first: 100) { edges { node { id } } } versions(first: 10) { edges { node { agent { rolloutHistory(first: 100) { edges { node { id } } } } } } } } } } }`;
     for (const query of [deep, wide, long, costly])
       expect(await codesOf(gateway, query)).toEqual(['QUERY_TOO_COMPLEX']);
     const spread = `query { ${Array.from({ length: 8 }, (_, i) => `...f${i}`).join(' ')} } ${Array.from(

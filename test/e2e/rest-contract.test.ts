@@ -134,7 +134,8 @@ describe('the admin API', () => {
     expect((await admin('GET', `/prompts/${prompt.id}/diff?from=1&to=2`)).body.diff).toContain(
       '+Greet {{customer_name}} warmly.',
     );
-    expect((await admin('GET', `/prompts/${prompt.id}/revisions`)).body.data).toHaveLength(2);
+    expect((await admin('GET', `/prompts/${prompt.id}/revisions`)).body).toMatchObject({ data: [{}, {}], total: 2 });
+    expect((await admin('GET', `/prompts/${prompt.id}/revisions/2`)).body.number).toBe(2);
     expect((await admin('GET', '/prompts?tenant_id=initech')).body.total).toBe(1);
 
     const { body: agent } = await admin('POST', '/agents', { tenant_id: 'initech', key: 'desk' });

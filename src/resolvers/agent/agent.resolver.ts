@@ -3,17 +3,18 @@ import type { Agent, AgentVersion } from '../../entities/index.js';
 import { byCreation, PageArgs, toConnection, type Connection } from '../common/connection.js';
 import type { GraphqlContext } from '../context.js';
 import { CreateAgentInput, CreateAgentVersionInput, UpdateAgentInput, UpdateAgentVersionInput } from './agent.input.js';
-import { AgentConnection, AgentType, AgentVersionType } from './agent.type.js';
+import { AgentConnection, AgentType, AgentVersionConnection, AgentVersionType } from './agent.type.js';
 
 @Resolver(() => AgentType)
 export class AgentResolver {
-  @Query(() => AgentType, { nullable: true })
+  @Query(() => AgentType, { nullable: true, description: 'By key within a tenant, which an admin names; or by id.' })
   agent(
-    @Arg('key', () => String) key: string,
+    @Arg('key', () => String, { nullable: true }) key: string | null,
     @Arg('tenantId', () => ID, { nullable: true }) tenantId: string | null,
+    @Arg('id', () => ID, { nullable: true }) id: string | null,
     @Ctx() { viewer, services }: GraphqlContext,
   ): Promise<Agent | null> {
-    return services.agents.find(viewer, key, tenantId);
+    return services.agents.find(viewer, { id, key, tenantId });
   }
 
   @Query(() => AgentConnection)
@@ -47,9 +48,13 @@ export class AgentResolver {
     return agent.publishedVersionId == null ? null : loaders.agentVersion.load(agent.publishedVersionId);
   }
 
-  @FieldResolver(() => [AgentVersionType], { description: 'Newest first.' })
-  versions(@Root() agent: Agent, @Ctx() { loaders }: GraphqlContext): Promise<AgentVersion[]> {
-    return loaders.versionsOfAgent.load(agent.id);
+  @FieldResolver(() => AgentVersionConnection, { description: 'Newest first.' })
+  async versions(
+    @Root() agent: Agent,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() { viewer, services }: GraphqlContext,
+  ): Promise<Connection<AgentVersion>> {
+    return toConnection(await services.agents.versionPage(viewer, agent.id, page), page, byCreation);
   }
 }
 

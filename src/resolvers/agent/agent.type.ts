@@ -19,6 +19,8 @@ export class AgentType {
   callingHours!: WeeklyHours | null;
   @Field(() => DateTime)
   createdAt!: Date;
+  @Field(() => DateTime)
+  updatedAt!: Date;
 }
 export const AgentConnection = connectionType('Agent', () => AgentType);
 
@@ -123,4 +125,7 @@ export class AgentVersionType {
   note!: string | null;
   @Field(() => DateTime)
   createdAt!: Date;
+  @Field(() => DateTime)
+  updatedAt!: Date;
 }
+export const AgentVersionConnection = connectionType('AgentVersion', () => AgentVersionType);

@@ -31,6 +31,8 @@ export class ScheduledCallType {
   @Field(() => ID, { nullable: true })
   agentVersionId!: string | null;
   @Field(() => String, { nullable: true })
+  greeting!: string | null;
+  @Field(() => String, { nullable: true })
   orgId!: string | null;
   @Field(() => ID, { nullable: true })
   callId!: string | null;
@@ -40,6 +42,8 @@ export class ScheduledCallType {
   requestedBy!: string;
   @Field(() => DateTime)
   createdAt!: Date;
+  @Field(() => DateTime)
+  updatedAt!: Date;
 }
 export const ScheduledCallConnection = connectionType('ScheduledCall', () => ScheduledCallType);
 

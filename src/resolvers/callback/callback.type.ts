@@ -69,6 +69,8 @@ export class CallbackTaskType {
   resultCallId!: string | null;
   @Field(() => DateTime)
   createdAt!: Date;
+  @Field(() => DateTime)
+  updatedAt!: Date;
 }
 export const CallbackTaskConnection = connectionType('CallbackTask', () => CallbackTaskType);
 

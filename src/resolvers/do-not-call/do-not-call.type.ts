@@ -26,6 +26,8 @@ export class DoNotCallEntryType {
   createdBy!: string;
   @Field(() => DateTime)
   createdAt!: Date;
+  @Field(() => DateTime)
+  updatedAt!: Date;
 }
 export const DoNotCallEntryConnection = connectionType('DoNotCallEntry', () => DoNotCallEntryType);
 

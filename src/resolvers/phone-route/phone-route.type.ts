@@ -33,6 +33,8 @@ export class PhoneRouteType {
   active!: boolean;
   @Field(() => DateTime)
   createdAt!: Date;
+  @Field(() => DateTime)
+  updatedAt!: Date;
 }
 export const PhoneRouteConnection = connectionType('PhoneRoute', () => PhoneRouteType);
 

@@ -1,11 +1,11 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { Prompt, PromptRevision } from '../../entities/index.js';
-import { tenantOf } from '../../services/viewer.js';
 import { byCreation, PageArgs, toConnection, type Connection } from '../common/connection.js';
 import type { GraphqlContext } from '../context.js';
 import {
   CreatePromptInput,
   PromptConnection,
+  PromptRevisionConnection,
   PromptRevisionInput,
   PromptRevisionType,
   PromptType,
@@ -13,13 +13,14 @@ import {
 
 @Resolver(() => PromptType)
 export class PromptResolver {
-  @Query(() => PromptType, { nullable: true })
+  @Query(() => PromptType, { nullable: true, description: 'By key within a tenant, which an admin names; or by id.' })
   prompt(
-    @Arg('key', () => String) key: string,
+    @Arg('key', () => String, { nullable: true }) key: string | null,
     @Arg('tenantId', () => ID, { nullable: true }) tenantId: string | null,
+    @Arg('id', () => ID, { nullable: true }) id: string | null,
     @Ctx() { viewer, services }: GraphqlContext,
   ): Promise<Prompt | null> {
-    return services.prompts.find(viewer, tenantOf(viewer, tenantId), key);
+    return services.prompts.find(viewer, { id, key, tenantId });
   }
 
   @Query(() => PromptConnection)
@@ -41,9 +42,22 @@ export class PromptResolver {
     return services.prompts.diff(viewer, promptId, from, to);
   }
 
-  @FieldResolver(() => [PromptRevisionType], { description: 'Newest first.' })
-  revisions(@Root() prompt: Prompt, @Ctx() { viewer, services }: GraphqlContext): Promise<PromptRevision[]> {
-    return services.prompts.revisions(viewer, prompt.id);
+  @FieldResolver(() => PromptRevisionConnection, { description: 'Newest first.' })
+  async revisions(
+    @Root() prompt: Prompt,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() { viewer, services }: GraphqlContext,
+  ): Promise<Connection<PromptRevision>> {
+    return toConnection(await services.prompts.revisionPage(viewer, prompt.id, page), page, byCreation);
+  }
+
+  @FieldResolver(() => PromptRevisionType, { description: 'The one of this number.' })
+  revision(
+    @Root() prompt: Prompt,
+    @Arg('number', () => Int) number: number,
+    @Ctx() { viewer, services }: GraphqlContext,
+  ): Promise<PromptRevision> {
+    return services.prompts.revision(viewer, prompt.id, number);
   }
 
   @Mutation(() => PromptType, { description: 'With its first revision.' })

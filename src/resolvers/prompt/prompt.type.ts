@@ -17,6 +17,8 @@ export class PromptType {
   publishedRevision!: number | null;
   @Field(() => DateTime)
   createdAt!: Date;
+  @Field(() => DateTime)
+  updatedAt!: Date;
 }
 export const PromptConnection = connectionType('Prompt', () => PromptType);
 
@@ -39,6 +41,8 @@ export class PromptRevisionType {
   @Field(() => DateTime)
   createdAt!: Date;
 }
+
+export const PromptRevisionConnection = connectionType('PromptRevision', () => PromptRevisionType);
 
 @InputType()
 export class PromptRevisionInput implements NewPromptRevision {

@@ -78,6 +78,8 @@ export class RolloutPolicyType {
   @Field(() => String)
   updatedBy!: string;
   @Field(() => DateTime)
+  createdAt!: Date;
+  @Field(() => DateTime)
   updatedAt!: Date;
 }
 

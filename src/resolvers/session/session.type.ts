@@ -232,6 +232,8 @@ export class RecordEvaluationInput implements NewEvaluation {
   tags?: string[] | null;
   @Field(() => String, { nullable: true })
   notes?: string | null;
+  @Field(() => EvaluationSource, { nullable: true, description: 'HUMAN or API; default: by whoever records it.' })
+  source?: Source | null;
 }
 @InputType()
 export class EvaluationFilter {

@@ -102,6 +102,8 @@ export class ImportBearerTokenInput {
   name!: string;
   @Field(() => String)
   token!: string;
+  @Field(() => String, { nullable: true, description: 'A label; default legacy.' })
+  environment?: string | null;
   @Field(() => [String], { nullable: true })
   scopes?: string[] | null;
   @Field(() => DateTime, { nullable: true })

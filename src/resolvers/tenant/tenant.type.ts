@@ -19,6 +19,8 @@ export class TenantType {
   timeZone!: string;
   @Field(() => DateTime)
   createdAt!: Date;
+  @Field(() => DateTime)
+  updatedAt!: Date;
 }
 export const TenantConnection = connectionType('Tenant', () => TenantType);
 

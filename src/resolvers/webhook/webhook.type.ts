@@ -38,6 +38,8 @@ export class WebhookEndpointType {
   previousSecretExpiresAt!: Date | null;
   @Field(() => DateTime)
   createdAt!: Date;
+  @Field(() => DateTime)
+  updatedAt!: Date;
 }
 export const WebhookEndpointConnection = connectionType('WebhookEndpoint', () => WebhookEndpointType);
 
@@ -85,6 +87,8 @@ export class WebhookDeliveryType {
   attempts!: WebhookAttempt[];
   @Field(() => DateTime)
   createdAt!: Date;
+  @Field(() => DateTime)
+  updatedAt!: Date;
 }
 export const WebhookDeliveryConnection = connectionType('WebhookDelivery', () => WebhookDeliveryType);
 
