@@ -83,7 +83,10 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
     database: infrastructure.database,
     topics: new TopicBus(infrastructure.bus),
     jobs: infrastructure.jobs,
-    outbox: meteredOutbox(new TenantOutbox(infrastructure.jobs), infrastructure.metrics),
+    outbox: meteredOutbox(
+      new TenantOutbox(infrastructure.jobs, config.webhookRetrySchedule[0] ?? 0),
+      infrastructure.metrics,
+    ),
     clock: options.clock,
     log: infrastructure.log,
     settings: {

@@ -106,8 +106,8 @@ export async function webhookRoutes(app: RestApp, { services }: RestDoorOptions)
   routes.one(
     'POST /webhook-deliveries/redeliver-failed',
     {
-      summary: 'Send everything again that failed since a moment',
-      description: 'At most 10,000 at once.',
+      summary: 'Send everything again whose last attempt since a moment failed',
+      description: 'To endpoints that are enabled; at most 10,000 at once.',
       body: { since: Text(64), tenant_id: Maybe(text) },
       answer: Type.Object({ redelivered: Type.Integer() }),
     },

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { CallCommand, SessionEvent } from '../entities/index.js';
+import { Bell } from '../lib/bell.js';
 import { AppError, ERROR_CATALOGUE, type ErrorCode, type FieldIssue } from '../lib/errors.js';
 import type { Unsubscribe } from '../ports/bus.js';
 import { acknowledgementId, type CommandAction, type LiveCalls } from '../ports/live-calls.js';
@@ -102,7 +103,8 @@ export class CallCommands {
         const left = deadline - clock.monotonicMs();
         if (left <= 0) break;
         this.announce(order);
-        await bell.within(Math.min(left, LOOK_AGAIN_MS));
+        await bell.heard(Math.min(left, LOOK_AGAIN_MS));
+        bell.hush();
       }
     } finally {
       for (const off of offs) off();
@@ -226,28 +228,4 @@ function readError(text: string | null | undefined): AppError {
   const { code, message, ...rest } = JSON.parse(text ?? '{}') as Partial<WrittenError>;
   const known = code !== undefined && code in ERROR_CATALOGUE ? code : 'INTERNAL';
   return new AppError(known, message ?? 'The command failed', rest);
-}
-
-/** Wakes a waiter. A ring while nobody waits is not lost. */
-class Bell {
-  private rung = false;
-  private wake: (() => void) | null = null;
-
-  ring(): void {
-    this.rung = true;
-    this.wake?.();
-  }
-
-  async within(ms: number): Promise<void> {
-    if (!this.rung) {
-      let timer: NodeJS.Timeout | undefined;
-      await new Promise<void>((resolve) => {
-        this.wake = resolve;
-        timer = setTimeout(resolve, ms);
-      });
-      clearTimeout(timer);
-    }
-    this.wake = null;
-    this.rung = false;
-  }
 }

@@ -74,6 +74,8 @@ export interface ServiceTiming {
   providerProbeMs: number;
   /** First pause before a provider that is down is tried again, growing to twelve times that; 0: no circuit ever opens. */
   circuitCoolDownMs: number;
+  /** An endpoint that has not answered a delivery by then has failed. */
+  webhookTimeoutMs: number;
   /** First pause before a text model that failed is asked again; doubles. Whole seconds. */
   textModelRetryMs: number;
 }
@@ -95,5 +97,6 @@ export const DEFAULT_TIMING: ServiceTiming = {
   commandAckMs: 2_000,
   providerProbeMs: 30_000,
   circuitCoolDownMs: 5_000,
+  webhookTimeoutMs: 15_000,
   textModelRetryMs: 5_000,
 };

@@ -10,7 +10,11 @@ const API_VERSION = '2026-05-14';
 
 /** The outbox: the event and one delivery per interested endpoint, in the transaction of the change. */
 export class TenantOutbox implements Outbox {
-  constructor(private readonly jobs: Jobs) {}
+  /** `firstDelaySeconds`: before the first attempt. */
+  constructor(
+    private readonly jobs: Jobs,
+    private readonly firstDelaySeconds: number,
+  ) {}
 
   async enqueue(
     em: EntityManager,
@@ -20,6 +24,7 @@ export class TenantOutbox implements Outbox {
   ): Promise<void> {
     const id = newEventId();
     const createdAt = new Date();
+    const dueAt = new Date(createdAt.getTime() + this.firstDelaySeconds * 1_000);
     const endpoints = (await em.find(WebhookEndpoint, { tenantId, enabled: true })).filter(
       (endpoint) =>
         (endpoint.events.length === 0 || endpoint.events.includes(event)) && endpoint.id !== data.endpoint_id,
@@ -41,11 +46,12 @@ export class TenantOutbox implements Outbox {
         status: 'PENDING',
         attemptCount: 0,
         attempts: [],
-        nextAttemptAt: createdAt,
+        nextAttemptAt: dueAt,
         createdAt,
         updatedAt: createdAt,
       });
-      await this.jobs.send(DELIVER_QUEUE, { endpointId: endpoint.id }, {}, em);
+      const due = this.firstDelaySeconds === 0 ? {} : { startAfter: dueAt };
+      await this.jobs.send(DELIVER_QUEUE, { endpointId: endpoint.id }, due, em);
     }
   }
 }

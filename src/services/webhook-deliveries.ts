@@ -1,6 +1,6 @@
-import { WebhookDelivery, type DeliveryStatus } from '../entities/index.js';
+import { WebhookDelivery, WebhookEndpoint, type DeliveryStatus } from '../entities/index.js';
 import { MAX_PAGE, type Page } from '../lib/cursor.js';
-import { notFound } from '../lib/errors.js';
+import { AppError, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
 import type { ServiceContext } from './context.js';
 import { listOffset, listPage, type OffsetRequest, type PageRequest } from './listing.js';
@@ -49,7 +49,10 @@ export class WebhookDeliveries {
     );
   }
 
-  /** Sends an event again, with the same `webhook-id`. Throws NOT_FOUND when it went nowhere. */
+  /**
+   * Sends an event again, with the same `webhook-id`. Throws NOT_FOUND when it went nowhere, CONFLICT when it went to
+   * endpoints that are disabled only: nothing would be sent until somebody enables them.
+   */
   async redeliver(viewer: Viewer, eventId: string, endpointId: string | null): Promise<WebhookDelivery> {
     requireScope(viewer, 'webhooks:write');
     const em = emFor(this.context.database, viewer);
@@ -58,17 +61,25 @@ export class WebhookDeliveries {
       ...(endpointId !== null && isUuid(endpointId) ? { endpointId } : {}),
     });
     if (found.length === 0 || (endpointId !== null && !isUuid(endpointId))) throw notFound('webhook delivery');
-    await this.restart(found);
-    return found[0]!;
+    const enabled = await em.find(WebhookEndpoint, { id: { $in: found.map((d) => d.endpointId) }, enabled: true });
+    const again = found.filter((delivery) => enabled.some(({ id }) => id === delivery.endpointId));
+    if (again.length === 0) throw new AppError('CONFLICT', 'The endpoint is disabled; enable it first');
+    await this.restart(again);
+    return again[0]!;
   }
 
-  /** Everything that failed for good since a moment; gives how many. */
+  /** Everything whose last attempt since then failed, to endpoints that are enabled; gives how many. */
   async redeliverFailed(viewer: Viewer, tenantId: string | null | undefined, since: Date): Promise<number> {
     requireScope(viewer, 'webhooks:write');
     const em = emFor(this.context.database, viewer, tenantId);
+    const enabled = await em.find(WebhookEndpoint, { enabled: true }, { fields: ['id'] });
     const found = await em.find(
       WebhookDelivery,
-      { status: { $in: ['DEAD_LETTER', 'FAILED'] }, createdAt: { $gte: since } },
+      {
+        status: { $in: ['DEAD_LETTER', 'FAILED'] },
+        updatedAt: { $gte: since },
+        endpointId: { $in: enabled.map(({ id }) => id) },
+      },
       { limit: 10_000 },
     );
     await this.restart(found);

@@ -12,6 +12,7 @@ import type { ServiceContext } from './context.js';
 import { listOffset, listPage, type OffsetRequest, type PageRequest } from './listing.js';
 import { TENANT_EVENTS } from './outbox.js';
 import type { RuntimeWebhook } from './runtime-configs.js';
+import { DELIVER_QUEUE } from './tenant-outbox.js';
 import { emFor, requireScope, tenantOf, type Viewer } from './viewer.js';
 
 export interface WebhookEndpointInput {
@@ -52,12 +53,15 @@ export class WebhookEndpoints implements RuntimeWebhook {
   async update(viewer: Viewer, id: string, input: WebhookEndpointInput): Promise<WebhookEndpoint> {
     requireScope(viewer, 'webhooks:write');
     const fields = this.check(input, false);
-    return this.change(viewer, id, 'webhook_endpoint.updated', (endpoint) => {
+    const changed = await this.change(viewer, id, 'webhook_endpoint.updated', (endpoint) => {
       if (input.url != null) endpoint.url = fields.url!;
       if (input.events !== undefined) endpoint.events = fields.events;
       if (input.description !== undefined) endpoint.description = fields.description;
       if (input.enabled != null) Object.assign(endpoint, { enabled: input.enabled, disabledReason: null });
     });
+    // What waited for it while it was disabled.
+    if (input.enabled === true) await this.context.jobs.send(DELIVER_QUEUE, { endpointId: id });
+    return changed;
   }
 
   /** A new secret; the one before also signs for `overlapSeconds`, so that receivers can change at their own pace. */

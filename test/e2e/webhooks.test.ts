@@ -12,6 +12,9 @@ const ENDPOINT = `id tenantId url events enabled disabledReason description prev
 const DELIVERY = `id eventId endpointId event status attemptCount nextAttemptAt lastStatusCode lastError deliveredAt
   attempts { at statusCode error latencyMs responseExcerpt }`;
 
+/** Long enough for a busy machine; endpoints that never answer are tested with it. */
+const TIMEOUT_MS = 3_000;
+
 describe('webhooks', () => {
   let gateway: TestGateway;
   let key: string;
@@ -20,7 +23,10 @@ describe('webhooks', () => {
   const receivers: Receiver[] = [];
 
   beforeAll(async () => {
-    gateway = await startGateway({ env: { WEBHOOK_RETRY_SCHEDULE: '0,0,0' } });
+    gateway = await startGateway({
+      env: { WEBHOOK_RETRY_SCHEDULE: '0,0,0' },
+      overrides: { timing: { webhookTimeoutMs: TIMEOUT_MS } },
+    });
     const session = await seedSession(gateway.database.database, 'acme');
     await gateway.database.database
       .em({ all: true })
@@ -130,7 +136,7 @@ describe('webhooks', () => {
     let works = false;
     const dead = await receive(() => (works ? 204 : 500));
     const witness = await receive();
-    const { endpoint } = await endpointTo(dead);
+    const { endpoint } = await endpointTo(dead, { events: [] });
     await endpointTo(witness, { events: ['voice.webhook.delivery_failed'] });
     const since = new Date();
     await evaluate(0.3);
@@ -174,12 +180,83 @@ describe('webhooks', () => {
     expect(none.redeliverFailedWebhooks).toBe(0);
   });
 
+  it('never tell of failures to tell of failures', async () => {
+    const told = { events: ['voice.webhook.delivery_failed'] };
+    const [dead, deaf, witness] = [await receive(() => 500), await receive(() => 500), await receive()];
+    const first = await endpointTo(dead);
+    const second = await endpointTo(deaf, told);
+    await endpointTo(witness, told);
+    await evaluate(0.35);
+    const [lost] = await settled(first.endpoint.id, 'DEAD_LETTER');
+    const [untold] = await settled(second.endpoint.id, 'DEAD_LETTER');
+    expect(untold).toMatchObject({ event: 'voice.webhook.delivery_failed', attemptCount: 3 });
+    await until(() => witness.got.length > 0, 'the one who hears');
+    // Whoever fails is not told of their own failure, nor anybody of the word about it.
+    const all = await deliveries({});
+    const words = all.filter(
+      ({ event, eventId }) => event === 'voice.webhook.delivery_failed' && eventId === untold.eventId,
+    );
+    expect(words.map(({ endpointId }) => endpointId)).not.toContain(first.endpoint.id);
+    const events = await gateway.database.database
+      .em({ all: true })
+      .execute<{ about: string }[]>(
+        `select payload->'data'->>'event_id' as about from tenant_event where event = 'voice.webhook.delivery_failed'`,
+      );
+    expect(events.map(({ about }) => about)).toContain(lost.eventId);
+    expect(events.map(({ about }) => about)).not.toContain(untold.eventId);
+  });
+
+  it('to an endpoint that never answers hold up no other, not even at the same host', async () => {
+    const host = await receive(({ path }) => (path.endsWith('/well') ? 204 : undefined));
+    const at = async (name: string) => (await endpointTo(host, { url: `${host.url}/${name}` })).endpoint.id;
+    const silent = [await at('one'), await at('two'), await at('three')];
+    const well = await at('well');
+    const got = (name: string) => host.got.filter(({ path }) => path.endsWith(name));
+    for (let n = 0; n < 10; n += 1) await evaluate(n / 10);
+    await settled(well, 'DELIVERED', 10);
+    // A few at once to each of them, and none of those has come to its end.
+    expect(['one', 'two', 'three'].map((name) => got(name).length)).toEqual([8, 8, 8]);
+    for (const endpointId of silent) {
+      const [failed] = await settled(endpointId, 'FAILED');
+      expect(failed.attempts[0]).toMatchObject({ statusCode: null, error: `no answer within ${TIMEOUT_MS} ms` });
+      expect(failed.attempts[0].latencyMs).toBeGreaterThanOrEqual(TIMEOUT_MS - 50);
+    }
+  });
+
+  it('that still wait are signed with the secret of now, and wait on while their endpoint is disabled', async () => {
+    const waiting: (() => void)[] = [];
+    const slow = await receive((_, response) => void waiting.push(() => response.writeHead(204).end()));
+    const { endpoint, secret } = await endpointTo(slow);
+    for (let n = 0; n < 30; n += 1) await evaluate(n / 30);
+    await until(() => waiting.length === 8, 'as many as are sent at once');
+    const rotate = `mutation ($id: ID!) { rotateWebhookSecret(id: $id, overlapSeconds: 0) { secret } }`;
+    const { rotateWebhookSecret: next } = await must(gateway, rotate, { id: endpoint.id }, key);
+    const change = `mutation ($id: ID!, $enabled: Boolean!) { updateWebhookEndpoint(id: $id, input: { enabled: $enabled }) { id } }`;
+    await must(gateway, change, { id: endpoint.id, enabled: false }, key);
+    slow.answer = () => 204;
+    for (const answer of waiting) answer();
+    // Those in hand are sent; the others are not.
+    const sent = await settled(endpoint.id, 'DELIVERED', 8);
+    const redeliver = `mutation ($id: ID!) { redeliverWebhookEvent(eventId: $id) { id } }`;
+    const refused = await graphql(gateway, redeliver, { id: sent[0].eventId }, key);
+    expect(refused.errors![0]!.extensions.code).toBe('CONFLICT');
+    expect((await deliveries({ endpointId: endpoint.id, status: 'PENDING' })).length).toBeGreaterThan(0);
+    await must(gateway, change, { id: endpoint.id, enabled: true }, key);
+    await settled(endpoint.id, 'DELIVERED', 30);
+    const last = slow.got.at(-1)!;
+    new Webhook(next.secret).verify(last.body, last.headers);
+    expect(() => new Webhook(secret).verify(last.body, last.headers)).toThrow(/signature/);
+  });
+
   it('follow what the endpoint says: 410 disables, Retry-After waits, a redirect is no success', async () => {
     const gone = await receive(() => 410);
     const busy = await receive((_, response) => void response.writeHead(429, { 'retry-after': '3600' }).end());
     const elsewhere = await receive();
     const moved = await receive((_, response) => void response.writeHead(302, { location: elsewhere.url }).end());
+    const later = new Date(Date.now() + 7_200_000).toUTCString();
+    const tired = await receive((_, response) => void response.writeHead(503, { 'retry-after': later }).end());
     const [first, second, third] = [await endpointTo(gone), await endpointTo(busy), await endpointTo(moved)];
+    const fourth = await endpointTo(tired);
     await evaluate(0.6);
     await settled(first.endpoint.id, 'DEAD_LETTER');
     const { webhookEndpoints } = await must(
@@ -194,6 +271,9 @@ describe('webhooks', () => {
     });
     const [waiting] = await settled(second.endpoint.id, 'FAILED');
     expect(Date.parse(waiting.nextAttemptAt) - Date.now()).toBeGreaterThan(3_500_000);
+    const [dated] = await settled(fourth.endpoint.id, 'FAILED');
+    expect(Date.parse(dated.nextAttemptAt) - Date.parse(later)).toBeLessThan(60_000);
+    expect(Date.parse(dated.nextAttemptAt) - Date.now()).toBeGreaterThan(7_000_000);
     const [redirected] = await settled(third.endpoint.id, 'DEAD_LETTER');
     expect(redirected.lastStatusCode).toBe(302);
     expect(elsewhere.got).toEqual([]);

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 
 export interface Received {
+  path: string;
   headers: Record<string, string>;
   body: string;
   /** ms since the epoch. */
@@ -34,6 +35,7 @@ export class Receiver {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const received = {
+      path: request.url!,
       headers: request.headers as Record<string, string>,
       body: Buffer.concat(chunks).toString(),
       at: Date.now(),

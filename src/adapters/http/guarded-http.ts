@@ -24,14 +24,16 @@ const guardedLookup: LookupFunction = (hostname, options, callback) => {
   });
 };
 
-/** {@link OutboundHttp} on undici. One pool of connections per origin, closed when idle. */
+/**
+ * {@link OutboundHttp} on undici. One pool of connections per origin, closed when idle. It has no limit of its own: many
+ * endpoints may share an origin, and those that hang must not hold up the others. Whoever asks bounds what they ask.
+ */
 export class GuardedHttp implements OutboundHttp {
   private readonly agent: Agent;
 
   constructor(private readonly allowPrivate: boolean) {
     this.agent = new Agent({
       connect: { timeout: 10_000, ...(allowPrivate ? {} : { lookup: guardedLookup }) },
-      connections: 16,
       keepAliveTimeout: 4_000,
       pipelining: 1,
     });

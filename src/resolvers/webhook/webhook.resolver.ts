@@ -102,7 +102,9 @@ export class WebhookResolver {
   }
 
   @Mutation(() => Int, {
-    description: 'Sends everything again that failed since then; gives how many, at most 10,000 at once.',
+    description:
+      'Sends everything again whose last attempt since then failed, to endpoints that are enabled; gives how many, at most ' +
+      '10,000 at once.',
   })
   redeliverFailedWebhooks(
     @Arg('since', () => DateTime) since: Date,

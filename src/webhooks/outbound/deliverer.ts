@@ -1,12 +1,12 @@
 import { Webhook } from 'standardwebhooks';
 import { WebhookEndpoint, type DeliveryStatus } from '../../entities/index.js';
+import { Bell } from '../../lib/bell.js';
 import { OutboundHttpError, type OutboundHttp, type OutboundResponse } from '../../ports/outbound-http.js';
 import type { ServiceContext } from '../../services/context.js';
 import { DELIVER_QUEUE } from '../../services/tenant-outbox.js';
 import type { DeliveryQueue, LeasedDelivery, Settlement } from '../../services/delivery-queue.js';
 import type { WebhookEndpoints } from '../../services/webhook-endpoints.js';
 
-const TIMEOUT_MS = 15_000;
 /** Requests at once to one endpoint: a slow one delays itself only. */
 const PER_ENDPOINT = 8;
 /** Taken at once, so that not each delivery costs a look at the queue; two rounds fit into a lease. */
@@ -18,14 +18,19 @@ const JITTER = 0.2;
 const MAX_RETRY_AFTER_SECONDS = 86_400;
 const SWEEP_MS = 10_000;
 
+/** Whoever sends to one endpoint. Its bell: there is more. */
+interface Pump {
+  bell: Bell;
+  over: Promise<void>;
+}
+
 /**
  * Sends the outbox: in parallel between endpoints, bounded per endpoint. A job of the queue only wakes the pump of its
  * endpoint and returns, so that endpoints that never answer cannot occupy the workers; what a dead process held comes
  * back when its lease ends.
  */
 export class WebhookDeliverer {
-  private readonly pumps = new Map<string, Promise<void>>();
-  private readonly again = new Set<string>();
+  private readonly pumps = new Map<string, Pump>();
   private readonly timers = new Map<string, NodeJS.Timeout>();
   private sweeper: NodeJS.Timeout | null = null;
   private stopped = false;
@@ -62,31 +67,39 @@ export class WebhookDeliverer {
     if (this.sweeper !== null) clearInterval(this.sweeper);
     for (const timer of this.timers.values()) clearTimeout(timer);
     this.abort.abort();
-    await Promise.allSettled(this.pumps.values());
+    await Promise.allSettled([...this.pumps.values()].map(({ over }) => over));
   }
 
   private wake(endpointId: string): void {
     if (this.stopped) return;
-    if (this.pumps.has(endpointId)) return void this.again.add(endpointId);
-    const pump = this.pump(endpointId)
+    const known = this.pumps.get(endpointId);
+    if (known !== undefined) return known.bell.ring();
+    const bell = new Bell();
+    const over = this.pump(endpointId, bell)
       .catch((error: unknown) => this.context.log.warn({ err: error, endpointId }, 'webhook delivery interrupted'))
       .finally(() => {
         this.pumps.delete(endpointId);
-        if (this.again.delete(endpointId)) this.wake(endpointId);
+        if (bell.hush()) this.wake(endpointId);
       });
-    this.pumps.set(endpointId, pump);
+    this.pumps.set(endpointId, { bell, over });
   }
 
-  private async pump(endpointId: string): Promise<void> {
-    const endpoint = await this.context.database.em({ all: true }).findOne(WebhookEndpoint, { id: endpointId });
-    if (endpoint === null || !endpoint.enabled) return;
+  private async pump(endpointId: string, bell: Bell): Promise<void> {
     const running = new Set<Promise<void>>();
     let leased: LeasedDelivery[] = [];
+    let endpoint: WebhookEndpoint | null = null;
     let gone = false;
     while (!this.stopped && !gone) {
-      if (leased.length === 0) leased = await this.queue.lease(endpointId, LEASED_AT_ONCE);
+      bell.hush();
+      if (leased.length === 0) {
+        // Looked up each time: a busy endpoint must hear of its new secret, and of its end, while events still wait for it.
+        endpoint = await this.context.database
+          .em({ all: true })
+          .findOne(WebhookEndpoint, { id: endpointId, enabled: true });
+        if (endpoint !== null) leased = await this.queue.lease(endpointId, LEASED_AT_ONCE);
+      }
       for (const delivery of leased.splice(0, PER_ENDPOINT - running.size)) {
-        const sent: Promise<void> = this.attempt(endpoint, delivery)
+        const sent: Promise<void> = this.attempt(endpoint!, delivery)
           .then(
             (settlement) => void (gone ||= settlement?.disable !== undefined),
             // The database is away: the lease ends, and it is sent again with the same id.
@@ -97,7 +110,8 @@ export class WebhookDeliverer {
         running.add(sent);
       }
       if (running.size === 0) break;
-      await Promise.race(running);
+      // What comes meanwhile does not wait for the answers to what is on its way.
+      await Promise.race([...running, bell.heard()]);
     }
     await Promise.allSettled(running);
   }
@@ -124,7 +138,7 @@ export class WebhookDeliverer {
         url: endpoint.url,
         headers,
         body,
-        timeoutMs: TIMEOUT_MS,
+        timeoutMs: this.context.settings.timing.webhookTimeoutMs,
         maxResponseBytes: EXCERPT_BYTES,
         signal: this.abort.signal,
       });
