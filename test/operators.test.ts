@@ -1,9 +1,10 @@
 import { WebSocket } from 'ws';
 import { getExpectedTwilioSignature } from 'twilio/lib/webhooks/webhooks.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AuditEntry } from '../src/entities/index.js';
+import { AuditEntry, VoiceSession } from '../src/entities/index.js';
 import { newId } from '../src/lib/ids.js';
 import { ScriptedCaller } from '../src/simulators/carrier/caller.js';
+import { seedSession } from './testkit/context.js';
 import { ACCOUNT, ADMIN_KEY, seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
 import { graphql, must, socketClient } from './testkit/graphql.js';
 import { until } from './testkit/until.js';
@@ -288,6 +289,26 @@ describe('the audit log', () => {
     );
     expect((await gateway.admin('GET', '/audit-log/export?colour=red')).status).toBe(400);
     expect((await gateway.call('GET', '/api/v1/admin/audit-log/export', { key: acme.key })).status).toBe(403);
+  });
+
+  it('has what an admin does in a tenant’s name, and not what the tenant does by the thousand', async () => {
+    const session = await seedSession(gateway.database.database, 'globex');
+    const em = gateway.database.database.em({ all: true });
+    await em.nativeUpdate(VoiceSession, { id: session.id }, { status: 'COMPLETED' });
+    const soon = new Date(Date.now() + 3_600_000).toISOString();
+    const acts = {
+      'call.made': `makeCall(input: { tenantId: "globex", to: "+15555550161", allowConcurrent: true }) { call { id } }`,
+      'scheduled_call.made': `makeCall(input: { tenantId: "globex", to: "+15555550162", schedule: "${soon}" }) { scheduledCall { id } }`,
+      'evaluation.recorded': `recordEvaluation(input: { sessionId: "${session.id}", score: 0.4 }) { id }`,
+    };
+    for (const field of Object.values(acts)) {
+      await must(gateway, `mutation { ${field} }`);
+      await must(gateway, `mutation { ${field} }`.replace('tenantId: "globex", ', ''), {}, globex.key);
+    }
+    for (const action of Object.keys(acts))
+      expect(await exported(`tenant_id=globex&action=${action}`), action).toMatchObject([
+        { actor: expect.stringMatching(/^admin-key:/), address: '127.0.0.1', before: null, after: expect.anything() },
+      ]);
   });
 
   it('tells who, when, from where, before and after, and no secret', async () => {

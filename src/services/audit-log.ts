@@ -30,6 +30,14 @@ export function audit(em: EntityManager, viewer: Viewer, change: AuditedChange):
   });
 }
 
+/**
+ * The same of what tenants do by the thousand and their own rows tell: calls, judgements, repeated deliveries. Of an admin, who
+ * acts in a tenant's name, it is on the log.
+ */
+export function auditAdmin(em: EntityManager, viewer: Viewer, change: AuditedChange): void {
+  if (viewer.kind === 'admin') audit(em, viewer, change);
+}
+
 const SECRET_NAME = /secret|token|password|sealed|hash|authorization/i;
 
 function maskSecrets<T>(value: T): T {

@@ -156,3 +156,22 @@ async function namedVersion(
     );
   return { agent: agent ?? (await em.findOneOrFail(Agent, { id: version.agentId, tenantId })), version };
 }
+
+/** The row of a call that is about to be dialled. */
+export function dialledRow(plan: DialPlan, { orgId, greeting, allowConcurrent }: DialRequest) {
+  return {
+    tenantId: plan.tenant.id,
+    accountSid: plan.account.accountSid,
+    direction: 'OUTBOUND',
+    status: 'DIALING',
+    fromNumber: plan.from,
+    toNumber: plan.to,
+    agentId: plan.agent.id,
+    agentKey: plan.agent.key,
+    agentVersionId: plan.version.id,
+    phoneRouteId: plan.route.id,
+    orgId,
+    greeting,
+    allowConcurrent,
+  } as const;
+}

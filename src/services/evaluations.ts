@@ -3,12 +3,13 @@ import { Call, Evaluation, VoiceSession, type EvaluationSource, type JudgedCrite
 import type { Page } from '../lib/cursor.js';
 import { AppError, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
+import { auditAdmin } from './audit-log.js';
 import { Checks } from './checks.js';
 import type { ServiceContext } from './context.js';
 import { listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
 import { watchCandidateOf } from './rollout-watch.js';
 import { actorOf, emFor, requireScope, type Viewer } from './viewer.js';
-import { inTransaction } from './writes.js';
+import { inTransaction, snapshot } from './writes.js';
 
 export interface NewEvaluation {
   sessionId: string;
@@ -71,6 +72,13 @@ export class Evaluations {
       session.tags = [...new Set([...session.tags, ...fields.tags])];
       call.evaluationScore = meanScore([...before, row]);
       await em.flush();
+      auditAdmin(em, viewer, {
+        tenantId: row.tenantId as string,
+        action: 'evaluation.recorded',
+        subjectType: 'voice_session',
+        subjectId: session.id,
+        after: snapshot(row),
+      });
       await watchCandidateOf(em, this.ctx, call.id);
       if (!call.synthetic)
         await this.ctx.outbox.enqueue(em, session.tenantId, 'voice.session.evaluated', {

@@ -5,6 +5,7 @@ import { newId } from '../lib/ids.js';
 import { Turns } from '../lib/turns.js';
 import { Check } from '../lib/validation.js';
 import { CarrierError, type Carrier } from '../ports/carrier.js';
+import { auditAdmin } from './audit-log.js';
 import type { CallLookup } from './call-lookup.js';
 import { announceCall, lockCall, type CallProgress } from './call-progress.js';
 import { isTerminal, statusOf } from './call-states.js';
@@ -12,6 +13,7 @@ import type { CallGate } from './call-gate.js';
 import type { CarrierAccounts } from './carrier-accounts.js';
 import type { ServiceContext } from './context.js';
 import {
+  dialledRow,
   dialRequestOf,
   planDial,
   type DialCheck,
@@ -33,7 +35,8 @@ import {
 } from './schedule-call.js';
 import { callbackUrl } from './telephony-urls.js';
 import type { VersionPicker } from './version-picker.js';
-import { actorOf, requireScope, tenantOf, type Viewer } from './viewer.js';
+import { requireScope, tenantOf, type Viewer } from './viewer.js';
+import { snapshot } from './writes.js';
 
 export type { MakeCallInput };
 
@@ -62,7 +65,7 @@ interface Attempt {
   idempotency: Idempotency | null;
   schedule: Schedule;
   claim: DialClaim | null;
-  by: string;
+  viewer: Viewer;
 }
 
 /**
@@ -124,7 +127,7 @@ export class MakeCall {
     const tenantId = tenantOf(viewer, input.tenantId);
     const { tenantId: _, ...asked } = input;
     const idempotency = idempotencyOf(tenantId, idempotencyKey, asked);
-    const attempt = () => this.attempt({ tenantId, idempotency, claim, by: actorOf(viewer) }, input);
+    const attempt = () => this.attempt({ tenantId, idempotency, claim, viewer }, input);
     if (idempotency === null) return (await attempt())!;
     const { clock, settings } = this.context;
     const deadline = clock.monotonicMs() + settings.timing.idempotencyWaitMs;
@@ -199,7 +202,7 @@ export class MakeCall {
     const plan = await planDial(em, this.services, tenantId, request, schedule.at ?? at);
     const waitsUntil = await checkedTime(em, this.services.checks, plan, schedule);
     if (waitsUntil !== null)
-      return { kind: 'wait', scheduled: await scheduleCall(em, callId, plan, request, waitsUntil, attempt.by) };
+      return { kind: 'wait', scheduled: await scheduleCall(em, callId, plan, request, waitsUntil, attempt.viewer) };
     const blocker = request.allowConcurrent
       ? null
       : await findDuplicate(em, this.context, { tenantId, number: request.to });
@@ -213,24 +216,15 @@ export class MakeCall {
         extra: { call_id: blocker.id, call_sid: blocker.callSid },
       });
     }
-    const call = em.create(Call, {
-      id: callId,
-      tenantId,
-      accountSid: plan.account.accountSid,
-      direction: 'OUTBOUND',
-      status: 'DIALING',
-      fromNumber: plan.from,
-      toNumber: plan.to,
-      agentId: plan.agent.id,
-      agentKey: plan.agent.key,
-      agentVersionId: plan.version.id,
-      phoneRouteId: plan.route.id,
-      orgId: request.orgId,
-      greeting: request.greeting,
-      allowConcurrent: request.allowConcurrent,
-      createdAt: at,
-    });
+    const call = em.create(Call, { id: callId, ...dialledRow(plan, request), createdAt: at });
     await em.flush();
+    auditAdmin(em, attempt.viewer, {
+      tenantId,
+      action: 'call.made',
+      subjectType: 'call',
+      subjectId: call.id,
+      after: snapshot(call),
+    });
     await claim?.(em, call);
     return { kind: 'dial', call, plan };
   }

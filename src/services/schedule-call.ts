@@ -1,8 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { ScheduledCall } from '../entities/index.js';
 import type { Check } from '../lib/validation.js';
+import { auditAdmin } from './audit-log.js';
 import { allowedAtOf } from './calling-hours.js';
 import type { DialCheck, DialPlan, DialRequest, MakeCallInput } from './dial-plan.js';
+import { actorOf, type Viewer } from './viewer.js';
+import { snapshot } from './writes.js';
 
 /** When a call is to be made, as both doors hand it over. */
 export interface SchedulingInput {
@@ -66,7 +69,7 @@ export async function scheduleCall(
   plan: DialPlan,
   request: DialRequest,
   dueAt: Date,
-  by: string,
+  viewer: Viewer,
 ): Promise<ScheduledCall> {
   const waiting: WaitingRequest = { ...request, firstDueAt: dueAt.toISOString() };
   const row = em.create(ScheduledCall, {
@@ -74,11 +77,18 @@ export async function scheduleCall(
     tenantId: plan.tenant.id,
     dueAt,
     request: waiting as unknown as Record<string, unknown>,
-    requestedBy: by,
+    requestedBy: actorOf(viewer),
     callId: null,
     error: null,
   });
   await em.flush();
+  auditAdmin(em, viewer, {
+    tenantId: plan.tenant.id,
+    action: 'scheduled_call.made',
+    subjectType: 'scheduled_call',
+    subjectId: id,
+    after: snapshot(row),
+  });
   return row;
 }
 

@@ -2,6 +2,7 @@ import { WebhookDelivery, WebhookEndpoint, type DeliveryStatus } from '../entiti
 import { MAX_PAGE, type Page } from '../lib/cursor.js';
 import { AppError, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
+import { auditAdmin } from './audit-log.js';
 import type { ServiceContext } from './context.js';
 import { listOffset, listPage, type OffsetRequest, type PageRequest } from './listing.js';
 import { DELIVER_QUEUE } from './tenant-outbox.js';
@@ -14,6 +15,8 @@ export interface DeliveryFilter {
   status?: DeliveryStatus | null;
 }
 
+/** At once; whoever has more asks again. */
+const MAX_RESTARTED = 10_000;
 export const UNSETTLED: DeliveryStatus[] = ['PENDING', 'FAILED'];
 
 /** The delivery log: what goes where, how each attempt went, and everything again on demand. */
@@ -64,7 +67,7 @@ export class WebhookDeliveries {
     const enabled = await em.find(WebhookEndpoint, { id: { $in: found.map((d) => d.endpointId) }, enabled: true });
     const again = found.filter((delivery) => enabled.some(({ id }) => id === delivery.endpointId));
     if (again.length === 0) throw new AppError('CONFLICT', 'The endpoint is disabled; enable it first');
-    await this.restart(again);
+    await this.restart(viewer, again);
     return again[0]!;
   }
 
@@ -80,24 +83,36 @@ export class WebhookDeliveries {
         updatedAt: { $gte: since },
         endpointId: { $in: enabled.map(({ id }) => id) },
       },
-      { limit: 10_000 },
+      { limit: MAX_RESTARTED },
     );
-    await this.restart(found);
+    await this.restart(viewer, found);
     return found.length;
   }
 
-  private async restart(found: readonly WebhookDelivery[]): Promise<void> {
-    const now = this.context.clock.now();
-    const em = this.context.database.em({ all: true });
-    await em.nativeUpdate(
-      WebhookDelivery,
-      { id: { $in: found.map((d) => d.id) } },
-      { status: 'PENDING', attemptCount: 0, nextAttemptAt: now, leasedUntil: null, updatedAt: now },
-    );
-    for (const delivery of found) Object.assign(delivery, { status: 'PENDING', attemptCount: 0, nextAttemptAt: now });
-    for (const { id, tenantId } of found) await this.announce(tenantId as string, id);
-    for (const endpointId of new Set(found.map((d) => d.endpointId as string)))
-      await this.context.jobs.send(DELIVER_QUEUE, { endpointId });
+  private async restart(viewer: Viewer, found: readonly WebhookDelivery[]): Promise<void> {
+    const { database, clock, jobs } = this.context;
+    const again = { status: 'PENDING', attemptCount: 0, nextAttemptAt: clock.now() } as const;
+    await database.em({ all: true }).transactional(async (em) => {
+      const id = { $in: found.map((delivery) => delivery.id) };
+      await em.nativeUpdate(WebhookDelivery, { id }, { ...again, leasedUntil: null, updatedAt: again.nextAttemptAt });
+      for (const [tenantId, theirs] of Map.groupBy(found, (delivery) => delivery.tenantId as string))
+        auditAdmin(em, viewer, {
+          tenantId,
+          action: 'webhook_delivery.redelivered',
+          subjectType: 'tenant',
+          subjectId: tenantId,
+          after: {
+            eventIds: [...new Set(theirs.map(({ eventId }) => eventId))].slice(0, MAX_PAGE),
+            deliveries: theirs.length,
+          },
+        });
+      for (const endpointId of new Set(found.map((delivery) => delivery.endpointId as string)))
+        await jobs.send(DELIVER_QUEUE, { endpointId }, {}, em);
+    });
+    for (const delivery of found) {
+      Object.assign(delivery, again);
+      await this.announce(delivery.tenantId as string, delivery.id);
+    }
   }
 
   /** Watchers may miss one: the bus is no condition for anything. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { VoiceSession } from '../../src/entities/index.js';
+import { AuditEntry, VoiceSession } from '../../src/entities/index.js';
 import { newId } from '../../src/lib/ids.js';
 import type { NewSessionEvent } from '../../src/ports/session-events.js';
 import { ScriptedCaller } from '../../src/simulators/carrier/caller.js';
@@ -704,6 +704,21 @@ describe('callbacks, do-not-call lists and scheduled calls', () => {
     expect((await tenant('DELETE', `/scheduled-calls/${id}`)).status).toBe(409);
     const late = await tenant('POST', '/make-call', { to: '+15555550447', schedule: '2020-01-01T00:00:00Z' });
     expect([late.status, late.body.details[0].path]).toEqual([400, 'schedule']);
+  });
+});
+
+describe('every change by an admin', () => {
+  it('is on the audit log, with the request that made it', async () => {
+    const entries = await gateway.database.database.em({ all: true }).find(AuditEntry, {});
+    const audited = new Set(entries.map(({ requestId }) => requestId));
+    const silent = api.writes.filter(({ requestId }) => !audited.has(requestId)).map(({ operation }) => operation);
+    // Coming, going and asking the carrier change nothing, and no delivery had failed that could be repeated.
+    expect([...new Set(silent)].filter((line) => line.includes('/admin/')).toSorted()).toEqual([
+      'DELETE /api/v1/admin/session',
+      'POST /api/v1/admin/phone-routes/{id}/verify',
+      'POST /api/v1/admin/session',
+      'POST /api/v1/admin/webhook-deliveries/redeliver-failed',
+    ]);
   });
 });
 

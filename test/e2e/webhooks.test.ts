@@ -170,6 +170,11 @@ describe('webhooks', () => {
       since: since.toISOString(),
     });
     expect(again).toMatchObject({ status: 200, body: { redelivered: 1 } });
+    const trail = await gateway.admin('GET', '/audit-log?action=webhook_delivery.redelivered&tenant_id=acme');
+    expect(trail.body.data[0]).toMatchObject({
+      request_id: again.headers.get('x-request-id'),
+      after: { deliveries: 1 },
+    });
     await settled(endpoint.id, 'DELIVERED', 2);
     const none = await must(
       gateway,

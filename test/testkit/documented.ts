@@ -21,6 +21,8 @@ export class DocumentedApi {
   readonly operations: Operation[];
   /** `GET /api/v1/call-logs` of everything that was answered with success. */
   readonly proven = new Set<string>();
+  /** Every request that may have changed something and was answered with success. */
+  readonly writes: { operation: string; requestId: string }[] = [];
 
   private constructor(
     private readonly gateway: TestGateway,
@@ -64,7 +66,11 @@ export class DocumentedApi {
     const what = `${method} ${path} ${answer.status} ${JSON.stringify(answer.body)}`;
     expect(validate, `not documented: ${what}`).toBeDefined();
     expect(validate!(answer.body), `${what}: ${JSON.stringify(validate!.errors)}`).toBe(true);
-    if (answer.status < 300) this.proven.add(`${operation.method} ${operation.path}`);
+    if (answer.status < 300) {
+      const line = `${operation.method} ${operation.path}`;
+      this.proven.add(line);
+      if (method !== 'GET') this.writes.push({ operation: line, requestId: answer.headers.get('x-request-id')! });
+    }
     return answer;
   }
 }
