@@ -157,6 +157,15 @@ describe('a run of synthetic calls', { timeout: 240_000 }, () => {
     expect(asked.map(({ headers }) => headers['x-trunkline-synthetic'])).toEqual(['true']);
     const { operationsMetrics } = await must(gateway, `{ operationsMetrics(tenantId: "acme") { callsCreated } }`);
     expect(operationsMetrics.callsCreated).toBe(0);
+    // Whoever reads about customers does not find them unasked, and who asks sees what they are.
+    const listed = async (path: string) =>
+      (await gateway.call('GET', `/api/v1/${path}`, { key: acme.key })).body.data.map((row: any) => row.synthetic);
+    for (const path of ['call-logs', 'voice-sessions']) expect(await listed(path), path).toEqual([]);
+    expect(await listed('voice-sessions?synthetic=true')).toEqual([true, true, true]);
+    const sessions = `query ($synthetic: Boolean) { voiceSessions(filter: { synthetic: $synthetic }) { edges { node { synthetic } } } }`;
+    const count = async (synthetic: boolean | null) =>
+      (await must(gateway, sessions, { synthetic }, acme.key)).voiceSessions.edges.length;
+    expect([await count(null), await count(true), await count(false)]).toEqual([3, 3, 0]);
     const metrics = await gateway.call<string>('GET', '/metrics');
     expect(metrics.body).not.toMatch(/^trunkline_calls_started_total\{.*\} [1-9]/m);
   });
@@ -219,6 +228,9 @@ describe('a run of synthetic calls', { timeout: 240_000 }, () => {
       const row = call.call_id === null ? null : (await callRows({ id: call.call_id }))[0];
       return row?.status === 'IN_PROGRESS' ? call : null;
     }, 'the first call');
+    const onAir = async (query = '') =>
+      (await gateway.call('GET', `/api/v1/active-sessions${query}`, { key: acme.key })).body.total;
+    expect([await onAir(), await onAir('?synthetic=true')]).toEqual([0, 1]);
     expect((await acme.admin('POST', `/synthetic-runs/${id}/cancel`)).status).toBe('canceled');
     await until(async () => {
       const { calls } = await acme.report(id);

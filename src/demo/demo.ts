@@ -112,7 +112,7 @@ async function outboundCall(origin: string, demo: DemoTenant): Promise<void> {
 async function watchNewSession(origin: string, demo: DemoTenant): Promise<void> {
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
-    const [session] = await app.services.sessionsQuery.active(demo.viewer);
+    const [session] = await app.services.sessionsQuery.active(demo.viewer, {});
     if (session !== undefined) return followSession(origin, demo.key, session.id, print);
     if (Date.now() > deadline) throw new Error('no call came about within a minute');
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -92,6 +92,8 @@ export const VoiceSession = defineEntity({
     intent: p.string().length(100).nullable(),
     outcome: p.string().length(100).nullable(),
     escalated: p.boolean().default(false),
+    /** As its call. */
+    synthetic: p.boolean().default(false),
     endReason: p.string().length(40).nullable(),
     summary: p.text().nullable(),
     /** `extract` or the text model's name. */

@@ -4,11 +4,13 @@ import type { Viewer } from '../services/viewer.js';
 import { viewerOf } from './auth.js';
 import type { RestApp, RestDoorOptions } from './deps.js';
 import { camelDeep } from './naming.js';
-import { errors, Lenient, listAnswer, ListOf, listQuery, tenantQuery, Text, Word } from './schemas.js';
+import { errors, Lenient, listAnswer, ListOf, listQuery, tenantQuery, Text, WithDefault, Word } from './schemas.js';
 import { SESSION_STATUS_WORDS, sessionRow, SessionRow } from './sessions.mapper.js';
 
 const config = { access: 'tenant' as const };
 const tags = ['sessions'];
+/** Who reads about customers does not mean test calls. */
+const synthetic = WithDefault(Type.Boolean({ default: false, description: 'Test calls instead of real ones.' }));
 
 /** Conversations: what was said, what the agent did, how it was judged. */
 export async function sessionRoutes(app: RestApp, { services }: RestDoorOptions): Promise<void> {
@@ -25,6 +27,7 @@ export async function sessionRoutes(app: RestApp, { services }: RestDoorOptions)
           status: Type.Optional(Word(SESSION_STATUS_WORDS)),
           stream_id: Type.Optional(Text(64)),
           agent_key: Type.Optional(Text(100)),
+          synthetic,
         }),
         response: { 200: ListOf(SessionRow), ...errors() },
       },
@@ -71,13 +74,14 @@ export async function sessionRoutes(app: RestApp, { services }: RestDoorOptions)
         tags,
         summary: 'Calls on the air, newest first',
         description: 'At most 500.',
-        querystring: Lenient(tenantQuery),
+        querystring: Lenient({ ...tenantQuery, synthetic }),
         response: { 200: Type.Object({ data: Type.Array(SessionRow), total: Type.Integer() }), ...errors() },
       },
     },
     async (request) => {
       const viewer = viewerOf(request);
-      const rows = await services.sessionsQuery.active(viewer, request.query.tenant_id);
+      const { tenant_id: tenantId, synthetic: tests } = request.query;
+      const rows = await services.sessionsQuery.active(viewer, { tenantId: tenantId ?? null, synthetic: tests });
       return { data: await sessionRows(services, viewer, rows), total: rows.length };
     },
   );

@@ -18,6 +18,7 @@ export async function openSession(
     callSid: call.callSid ?? null,
     agentKey: call.agentKey ?? null,
     agentVersionId: call.agentVersionId ?? null,
+    synthetic: call.synthetic,
     ...speechOf(version, config, settings),
     startedAt: clock.now(),
   });

@@ -15,6 +15,8 @@ export interface VoiceSessionFilter {
   agentVersionId?: string | null;
   streamSid?: string | null;
   escalated?: boolean | null;
+  /** Missing: synthetic calls' too. */
+  synthetic?: boolean | null;
   startedAfter?: Date | null;
   startedBefore?: Date | null;
 }
@@ -45,11 +47,14 @@ export class SessionsQuery {
   }
 
   /** The live ones, newest first; at most 500. */
-  async active(viewer: Viewer, tenantId?: string | null): Promise<VoiceSession[]> {
+  async active(
+    viewer: Viewer,
+    { tenantId, synthetic }: Pick<VoiceSessionFilter, 'tenantId' | 'synthetic'>,
+  ): Promise<VoiceSession[]> {
     requireScope(viewer, 'sessions:read');
     return emFor(this.ctx.database, viewer, tenantId).find(
       VoiceSession,
-      { status: 'ACTIVE' },
+      { status: 'ACTIVE', ...(synthetic == null ? {} : { synthetic }) },
       { orderBy: { startedAt: 'desc', id: 'desc' }, limit: 500 },
     );
   }
@@ -83,7 +88,7 @@ export class SessionsQuery {
 function whereSession(filter: VoiceSessionFilter): FilterQuery<VoiceSession> {
   const { status, startedAfter, startedBefore } = filter;
   if (filter.agentVersionId != null && !isUuid(filter.agentVersionId)) return { id: { $in: [] } };
-  const equal = (['agentKey', 'agentVersionId', 'streamSid', 'escalated'] as const).flatMap((name) =>
+  const equal = (['agentKey', 'agentVersionId', 'streamSid', 'escalated', 'synthetic'] as const).flatMap((name) =>
     filter[name] == null ? [] : [[name, filter[name]] as const],
   );
   return {

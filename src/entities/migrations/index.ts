@@ -8,6 +8,7 @@ import { Migration006 } from './006-call-analysis.js';
 import { Migration007 } from './007-metrics-hour.js';
 import { Migration008 } from './008-callback-promises.js';
 import { Migration009 } from './009-settled-contracts.js';
+import { Migration010 } from './010-synthetic-sessions.js';
 
 /** Every migration, oldest first. A landed one is never edited: a change is a new one. */
 export const migrations: MigrationObject[] = [
@@ -20,4 +21,5 @@ export const migrations: MigrationObject[] = [
   { name: '007-metrics-hour', class: Migration007 },
   { name: '008-callback-promises', class: Migration008 },
   { name: '009-settled-contracts', class: Migration009 },
+  { name: '010-synthetic-sessions', class: Migration010 },
 ];

@@ -11,7 +11,7 @@ export async function activeSessionsFeed(
 ): Promise<FeedIterator<VoiceSession[]>> {
   requireScope(viewer, 'live:read');
   const only = viewer.kind === 'tenant' ? tenantOf(viewer, tenantId) : (tenantId ?? null);
-  const list = () => services.sessionsQuery.active(viewer, only);
+  const list = () => services.sessionsQuery.active(viewer, { tenantId: only });
   return followChanges(services.context.topics, {
     topic: 'callChanged',
     keyOf: (message) => (only === null || message.tenantId === only ? 'list' : null),

@@ -68,7 +68,7 @@ export class VoiceSessionResolver {
     @Arg('tenantId', () => ID, { nullable: true }) tenantId: string | null,
     @Ctx() { viewer, services }: GraphqlContext,
   ): Promise<VoiceSession[]> {
-    return services.sessionsQuery.active(viewer, tenantId);
+    return services.sessionsQuery.active(viewer, { tenantId });
   }
 
   @FieldResolver(() => String, { description: 'Empty: the model’s default.' })

@@ -67,6 +67,8 @@ export class VoiceSessionType {
   outcome!: string | null;
   @Field(() => Boolean)
   escalated!: boolean;
+  @Field(() => Boolean, { description: 'A test call: the gateway itself played the caller.' })
+  synthetic!: boolean;
   @Field(() => String, { nullable: true })
   endReason!: string | null;
   @Field(() => String, { nullable: true })
@@ -106,6 +108,8 @@ export class VoiceSessionFilter implements Filter {
   streamSid?: string | null;
   @Field(() => Boolean, { nullable: true })
   escalated?: boolean | null;
+  @Field(() => Boolean, { nullable: true })
+  synthetic?: boolean | null;
   @Field(() => DateTime, { nullable: true, description: 'At or after.' })
   startedAfter?: Date | null;
   @Field(() => DateTime, { nullable: true, description: 'Before.' })
