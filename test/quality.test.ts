@@ -153,14 +153,58 @@ describe('after a call', () => {
 
   it('a person’s evaluation counts before all others, makes the session reviewed, and calibrates the model', async () => {
     const { id } = await sessionOf(sid);
-    const record = `mutation ($input: RecordEvaluationInput!) { recordEvaluation(input: $input) { source score tags notes evaluatedBy } }`;
-    const input = { sessionId: id, score: 0.6, tags: ['coach'], notes: 'Too fast.' };
+    const record = `mutation ($input: RecordEvaluationInput!) { recordEvaluation(input: $input) {
+      source score tags notes evaluatedBy rubricRevision criteria { key score weight comment quotes { turn } }
+    } }`;
+    // Criterion by criterion: the rubric's weights make the score, 1 of 4 and 3 of 4.
+    const input = {
+      sessionId: id,
+      criteria: [
+        { key: 'help', score: 0.5, comment: 'The date was missing.' },
+        { key: 'politeness', score: 0.9 },
+      ],
+      tags: ['coach'],
+      notes: 'Too fast.',
+      evaluatedBy: 'Ann',
+    };
     const { recordEvaluation } = await must(gateway, record, { input });
-    expect(recordEvaluation).toMatchObject({ source: 'HUMAN', score: 0.6, tags: ['coach'], notes: 'Too fast.' });
+    expect(recordEvaluation).toEqual({
+      source: 'HUMAN',
+      score: 0.6,
+      tags: ['coach'],
+      notes: 'Too fast.',
+      evaluatedBy: expect.stringMatching(/^Ann \(admin/),
+      rubricRevision: 3,
+      criteria: [
+        { key: 'help', score: 0.5, weight: 3, comment: 'The date was missing.', quotes: [] },
+        { key: 'politeness', score: 0.9, weight: 1, comment: null, quotes: [] },
+      ],
+    });
+    const judge = (body: object) =>
+      gateway.call('POST', `/api/v1/voice-sessions/${id}/evaluations`, { key: acme.key, body });
+    // A judgement of the whole may differ from its parts, and need not judge all of them.
     expect(
-      (await gateway.call('POST', `/api/v1/voice-sessions/${id}/evaluations`, { key: acme.key, body: { score: 0.8 } }))
-        .body,
-    ).toMatchObject({ source: 'api', ok: true });
+      (await judge({ score: 0.8, criteria: [{ key: 'help', score: 0.9 }], evaluated_by: 'Bob' })).body,
+    ).toMatchObject({
+      ok: true,
+      source: 'api',
+      score: 0.8,
+      evaluated_by: expect.stringMatching(/^Bob \(key:/),
+      criteria: [{ key: 'help', weight: 3 }],
+    });
+    const wrong = async (body: object) => (await judge(body)).body.details.map((issue: any) => issue.path);
+    expect(await wrong({})).toEqual(['score']);
+    expect(await wrong({ criteria: [{ key: 'brevity', score: 1 }] })).toEqual(['criteria[0].key']);
+    expect(
+      await wrong({
+        criteria: [
+          { key: 'help', score: 1 },
+          { key: 'help', score: 0 },
+        ],
+      }),
+    ).toEqual(['criteria']);
+    const strange = { ...input, criteria: [{ key: 'help', score: 2 }] };
+    expect((await graphql(gateway, record, { input: strange })).errors![0]!.extensions.code).toBe('VALIDATION_FAILED');
     expect(await sessionOf(sid)).toMatchObject({ status: 'reviewed', tags: ['simulated', 'coach'] });
     const log = (await gateway.call('GET', `/api/v1/call-logs/${sid}`, { key: acme.key })).body;
     expect(log.evaluation_score).toBeCloseTo(0.7);
@@ -186,9 +230,35 @@ describe('after a call', () => {
       mean_difference: 0.2,
       mean_absolute_difference: 0.2,
       correlation: null,
+      // The model said 0.9 of both; people 0.5 and 0.9 of the one, 0.9 of the other.
+      by_criterion: [
+        {
+          key: 'help',
+          sessions: 1,
+          agreement: 1,
+          mean_difference: 0.2,
+          mean_absolute_difference: 0.2,
+          correlation: null,
+        },
+        {
+          key: 'politeness',
+          sessions: 1,
+          agreement: 1,
+          mean_difference: 0,
+          mean_absolute_difference: 0,
+          correlation: null,
+        },
+      ],
     });
-    expect(await calibration('&tolerance=0.1')).toMatchObject({ agreement: 0 });
-    expect(await calibration(`&agent_version_id=${globex.version.id}`)).toMatchObject({ sessions: 0, agreement: null });
+    expect(await calibration('&tolerance=0.1')).toMatchObject({
+      agreement: 0,
+      by_criterion: [{ agreement: 0 }, { agreement: 1 }],
+    });
+    expect(await calibration(`&agent_version_id=${globex.version.id}`)).toMatchObject({
+      sessions: 0,
+      agreement: null,
+      by_criterion: [],
+    });
     const { data } = (await gateway.call('GET', '/api/v1/evaluations/summary?agent_key=front_desk', { key: acme.key }))
       .body;
     expect(data).toMatchObject([{ agent_version_id: acme.version.id, version_number: 1, evaluations: 4, sessions: 1 }]);
@@ -198,14 +268,15 @@ describe('after a call', () => {
       mean_score: 0.9,
     });
     expect(data[0].by_criterion).toContainEqual({ key: 'help', source: 'model', evaluations: 1, mean_score: 0.9 });
+    expect(data[0].by_criterion).toContainEqual({ key: 'help', source: 'human', evaluations: 1, mean_score: 0.5 });
     const { agent } = await must(
       gateway,
-      `{ agent(key: "front_desk") { calibration { sessions agreement } evaluationSummaries { evaluations meanScore byCriterion { key } } } }`,
+      `{ agent(key: "front_desk") { calibration { sessions agreement byCriterion { key meanDifference } } evaluationSummaries { evaluations meanScore byCriterion { key } } } }`,
       {},
       acme.key,
     );
     expect(agent).toMatchObject({
-      calibration: { sessions: 1, agreement: 1 },
+      calibration: { sessions: 1, agreement: 1, byCriterion: [{ key: 'help', meanDifference: 0.2 }, {}] },
       evaluationSummaries: [{ evaluations: 4 }],
     });
     const foreign = await gateway.call('GET', '/api/v1/evaluations/summary?agent_key=front_desk&tenant_id=acme', {

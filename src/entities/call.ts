@@ -228,6 +228,8 @@ export const Evaluation = defineEntity({
     tags: p.json<string[]>(),
     notes: p.text().nullable(),
     criteria: p.json<JudgedCriterion[]>().onCreate(() => []),
+    /** Which revision of the agent's rubric the criteria are of; null: they are of none. */
+    rubricRevision: p.integer().nullable(),
     /** Key, person or model. */
     evaluatedBy: p.string().length(200),
     ...createdAt(),

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { EvaluationSource } from '../entities/index.js';
+import { MAX_CRITERIA } from '../services/rubrics.js';
 import { viewerOf } from './auth.js';
 import type { RestApp, RestDoorOptions } from './deps.js';
 import {
@@ -52,19 +53,34 @@ export async function evaluationRoutes(app: RestApp, { services }: RestDoorOptio
         summary: 'Judge a session that is over',
         params,
         body: Lenient({
-          score: Type.Number({ minimum: 0, maximum: 1 }),
+          score: Maybe(
+            Type.Number({ minimum: 0, maximum: 1, description: 'Left out: made of the criteria by their weights.' }),
+          ),
+          criteria: Maybe(
+            Type.Array(
+              Lenient({
+                key: Text(60),
+                score: Type.Number({ minimum: 0, maximum: 1 }),
+                comment: Maybe(Text(1_000)),
+              }),
+              { maxItems: MAX_CRITERIA, description: 'Some or all of the agent’s rubric.' },
+            ),
+          ),
           tags: Maybe(Type.Array(Text(100), { maxItems: 50 })),
           notes: Maybe(Text(10_000)),
           source: Maybe(Word(['human', 'api'])),
+          evaluated_by: Maybe(Text(100, { description: 'Who judged; kept beside the credential.' })),
         }),
         response: { 200: Done(EvaluationRow), ...errors(409, 413, 415) },
       },
     },
     async (request) => {
-      const { score, tags: given, notes, source } = request.body;
+      const { score, criteria, tags: given, notes, source, evaluated_by: evaluatedBy } = request.body;
       const row = await services.evaluations.record(viewerOf(request), {
         sessionId: request.params.id,
-        score,
+        score: score ?? null,
+        criteria: criteria ?? null,
+        evaluatedBy: evaluatedBy ?? null,
         tags: given ?? null,
         notes: notes ?? null,
         source: source == null ? null : (source.toUpperCase() as EvaluationSource),

@@ -32,13 +32,18 @@ const SummaryRow = resource({
   by_source: Type.Array(SourceScore.schema),
   by_criterion: Type.Array(CriterionScore.schema),
 });
-const CalibrationRow = resource({
+const agreement = {
   sessions: Type.Integer({ description: 'Judged by the model and by people.' }),
-  tolerance: score('How far apart two scores may lie and still agree.'),
   agreement: Nullable(score('Share of sessions in which they agree.')),
   mean_difference: Nullable(score('Model minus people: above 0 the model is kinder.')),
   mean_absolute_difference: Nullable(score()),
   correlation: Nullable(score('Pearson’s, -1 to 1; null where one side always gives the same score.')),
+};
+const CriterionCalibration = resource({ key: Type.String(), ...agreement });
+const CalibrationRow = resource({
+  ...agreement,
+  tolerance: score('How far apart two scores may lie and still agree.'),
+  by_criterion: Type.Array(CriterionCalibration.schema, { description: 'Of each criterion that both judged.' }),
 });
 
 const agentQuery = {
@@ -98,13 +103,14 @@ export async function evaluationStatsRoutes(app: RestApp, { services }: RestDoor
     async (request) => {
       const viewer = viewerOf(request);
       const { since, agent_version_id: agentVersionId, tolerance } = request.query;
-      return CalibrationRow.of(
-        await services.evaluationStats.calibration(viewer, await agentOf(viewer, request.query), {
-          since: timeOf('since', since),
-          agentVersionId: agentVersionId ?? null,
-          tolerance: tolerance ?? null,
-        }),
-      );
+      const calibration = await services.evaluationStats.calibration(viewer, await agentOf(viewer, request.query), {
+        since: timeOf('since', since),
+        agentVersionId: agentVersionId ?? null,
+        tolerance: tolerance ?? null,
+      });
+      return CalibrationRow.of(calibration, {
+        by_criterion: calibration.byCriterion.map((each) => CriterionCalibration.of(each)),
+      });
     },
   );
 }

@@ -50,9 +50,12 @@ export const EvaluationRow = Type.Object({
         Type.Object({ turn: Type.Integer({ description: 'Index of the turn that it is from.' }), text: Type.String() }),
       ),
     }),
-    { description: 'Of automatic evaluations.' },
+    { description: 'What the score is made of, where it was judged by criterion.' },
   ),
-  evaluated_by: Type.String(),
+  rubric_revision: Nullable(Type.Integer({ description: 'Of the agent’s rubric, when its criteria were judged.' })),
+  evaluated_by: Type.String({
+    description: '`rules`, the text model’s name, a credential, or a person (by a credential).',
+  }),
   created_at: Time(),
 });
 export const SessionRow = Type.Object({
@@ -167,6 +170,7 @@ export function evaluationRow(row: Evaluation) {
   return {
     ...shape(row, 'id', 'agentVersionId', 'tags', 'notes', 'criteria', 'evaluatedBy', 'createdAt'),
     voice_session_id: row.sessionId,
+    rubric_revision: row.rubricRevision ?? null,
     score: Number(row.score),
     source: lower<'human' | 'api' | 'rules' | 'model'>(row.source),
   };

@@ -15,7 +15,7 @@ import { TextModelError, type TextModel } from '../ports/text-model.js';
 import type { ServiceContext } from './context.js';
 import { Diagnostics } from './diagnostics.js';
 import { judgeByRules, scoreOf, type SessionFacts } from './evaluation-rules.js';
-import { Evaluations, type NewEvaluation } from './evaluations.js';
+import { Evaluations } from './evaluations.js';
 import { judgeByModel } from './model-evaluation.js';
 import { systemViewer } from './viewer.js';
 
@@ -95,18 +95,29 @@ export class AutomaticEvaluations {
     };
     const criteria = judgeByRules(facts);
     const score = scoreOf(criteria);
-    if (score !== null) await this.record(session, { source: 'RULES', evaluatedBy: 'rules', score, criteria });
+    if (score === null) return;
+    await this.evaluations.recordOnce(VIEWER, session.id, {
+      source: 'RULES',
+      evaluatedBy: 'rules',
+      score,
+      criteria,
+      rubricRevision: null,
+    });
   }
 
   private async byModel(model: TextModel, { session, rubric, turns }: Drawn, signal: AbortSignal): Promise<void> {
     const { criteria, tags, notes } = await judgeByModel(model, rubric.criteria, turns, signal);
     const score = scoreOf(criteria);
-    if (score !== null)
-      await this.record(session, { source: 'MODEL', evaluatedBy: model.model, score, criteria, tags, notes });
-  }
-
-  private async record(session: VoiceSession, judgement: Omit<NewEvaluation, 'sessionId'>): Promise<void> {
-    await this.evaluations.record(VIEWER, { sessionId: session.id, once: true, ...judgement });
+    if (score === null) return;
+    await this.evaluations.recordOnce(VIEWER, session.id, {
+      source: 'MODEL',
+      evaluatedBy: model.model,
+      score,
+      criteria,
+      rubricRevision: rubric.revision,
+      tags,
+      notes,
+    });
   }
 
   private async has(sessionId: string, source: EvaluationSource): Promise<boolean> {

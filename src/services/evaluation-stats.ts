@@ -17,11 +17,9 @@ export interface EvaluationSummary {
   byCriterion: { key: string; source: EvaluationSource; evaluations: number; meanScore: number }[];
 }
 
-/** How far the model judges as people do, over sessions that both judged. */
-export interface Calibration {
+/** How far two judges agree, over sessions that both judged. */
+export interface Agreement {
   sessions: number;
-  /** How far apart two scores may lie and still agree. */
-  tolerance: number;
   /** Share of sessions in which they agree; null without sessions. */
   agreement: number | null;
   /** Model minus people: above 0 the model is kinder. */
@@ -29,6 +27,14 @@ export interface Calibration {
   meanAbsoluteDifference: number | null;
   /** Pearson's, -1 to 1; null where one side always gives the same score. */
   correlation: number | null;
+}
+
+/** How far the model judges as people do. */
+export interface Calibration extends Agreement {
+  /** How far apart two scores may lie and still agree. */
+  tolerance: number;
+  /** The same for each criterion that both judged, by name, whatever revision of the rubric it was in. */
+  byCriterion: (Agreement & { key: string })[];
 }
 
 export interface StatsRequest {
@@ -91,28 +97,16 @@ export class EvaluationStats {
     const tolerance = checks.optionalNumber('tolerance', request.tolerance, 0, 1) ?? DEFAULT_TOLERANCE;
     const em = await this.open(viewer, agentId);
     checks.done();
-    const only = request.agentVersionId == null ? null : knownId('agent version', request.agentVersionId);
-    const [row] = await em.execute<Record<string, string | null>[]>(
-      `with pairs as (
-         select avg(e.score) filter (where e.source = 'MODEL') as model,
-                avg(e.score) filter (where e.source in ('HUMAN', 'API')) as people
-           from evaluation e join agent_version v on v.id = e.agent_version_id
-           join voice_session s on s.id = e.session_id join "call" c on c.id = s.call_id
-          where v.agent_id = ? and not c.synthetic and e.created_at >= ? ${only === null ? '' : 'and v.id = ?'}
-          group by e.session_id)
-       select count(*) as sessions, avg((abs(model - people) <= ?::float8 + 1e-9)::int) as agreement,
-              avg(model - people) as bias, avg(abs(model - people)) as error, corr(model, people) as correlation
-         from pairs where model is not null and people is not null`,
-      [agentId, request.since ?? new Date(0), ...(only === null ? [] : [only]), tolerance],
-    );
-    return {
-      sessions: Number(row!.sessions),
-      tolerance,
-      agreement: rounded(row!.agreement),
-      meanDifference: rounded(row!.bias),
-      meanAbsoluteDifference: rounded(row!.error),
-      correlation: rounded(row!.correlation),
-    };
+    const agentVersionId = request.agentVersionId == null ? null : knownId('agent version', request.agentVersionId);
+    const scope = { agentId, agentVersionId, since: request.since ?? new Date(0), tolerance };
+    const [whole] = await agreements(em, scope, { score: 'e.score', key: `''`, join: '' });
+    const byCriterion = await agreements(em, scope, {
+      score: `(j.value ->> 'score')::float8`,
+      key: `j.value ->> 'key'`,
+      join: 'cross join lateral jsonb_array_elements(e.criteria) j',
+    });
+    const { key: _, ...all } = whole ?? NO_AGREEMENT;
+    return { ...all, tolerance, byCriterion };
   }
 
   private async open(viewer: Viewer, agentId: string): Promise<EntityManager> {
@@ -121,6 +115,46 @@ export class EvaluationStats {
     if ((await em.count(Agent, { id: knownId('agent', agentId) })) === 0) throw notFound('agent');
     return em;
   }
+}
+
+type KeyedAgreement = Agreement & { key: string };
+const NO_AGREEMENT: KeyedAgreement = {
+  key: '',
+  sessions: 0,
+  agreement: null,
+  meanDifference: null,
+  meanAbsoluteDifference: null,
+  correlation: null,
+};
+
+/** What is compared of each evaluation `e`, in SQL: `score` by `key`, which `join` brings. One entry for each key. */
+async function agreements(
+  em: EntityManager,
+  scope: { agentId: string; agentVersionId: string | null; since: Date; tolerance: number },
+  { score, key, join }: { score: string; key: string; join: string },
+): Promise<KeyedAgreement[]> {
+  const { agentId, agentVersionId: version, since, tolerance } = scope;
+  const rows = await em.execute<Record<string, string | null>[]>(
+    `with pairs as (
+       select ${key} as key, avg(${score}) filter (where e.source = 'MODEL') as model,
+              avg(${score}) filter (where e.source in ('HUMAN', 'API')) as people
+         from evaluation e join agent_version v on v.id = e.agent_version_id
+         join voice_session s on s.id = e.session_id join "call" c on c.id = s.call_id ${join}
+        where v.agent_id = ? and not c.synthetic and e.created_at >= ? ${version === null ? '' : 'and v.id = ?'}
+        group by e.session_id, 1)
+     select key, count(*) as sessions, avg((abs(model - people) <= ?::float8 + 1e-9)::int) as agreement,
+            avg(model - people) as bias, avg(abs(model - people)) as error, corr(model, people) as correlation
+       from pairs where model is not null and people is not null group by key order by key`,
+    [agentId, since, ...(version === null ? [] : [version]), tolerance],
+  );
+  return rows.map((row) => ({
+    key: row.key ?? '',
+    sessions: Number(row.sessions),
+    agreement: rounded(row.agreement),
+    meanDifference: rounded(row.bias),
+    meanAbsoluteDifference: rounded(row.error),
+    correlation: rounded(row.correlation),
+  }));
 }
 
 const rounded = (value: string | null | undefined): number | null =>

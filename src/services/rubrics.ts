@@ -15,7 +15,7 @@ export interface RubricInput {
 }
 
 /** As many as a model judges in one answer. */
-const MAX_CRITERIA = 20;
+export const MAX_CRITERIA = 20;
 const MAX_WEIGHT = 100;
 
 /** How calls of an agent are judged: weighted criteria in words. Without one, no call is judged automatically. */

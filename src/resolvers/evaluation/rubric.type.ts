@@ -1,6 +1,10 @@
 import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
 import type { EvaluationSource as Source, RubricCriterion as Criterion } from '../../entities/index.js';
-import type { Calibration as Agreement, EvaluationSummary as Summary } from '../../services/evaluation-stats.js';
+import type {
+  Agreement,
+  Calibration as Calibrated,
+  EvaluationSummary as Summary,
+} from '../../services/evaluation-stats.js';
 import type { RubricInput as Input } from '../../services/rubrics.js';
 import { EvaluationSource } from '../common/enums.js';
 import { DateTime } from '../common/scalars.js';
@@ -79,15 +83,10 @@ export class EvaluationSummary implements Summary {
   byCriterion!: CriterionScore[];
 }
 
-@ObjectType({
-  simpleResolvers: true,
-  description: 'How far the model judges as people do, over the sessions that both judged.',
-})
-export class Calibration implements Agreement {
-  @Field(() => Int)
+@ObjectType({ simpleResolvers: true })
+abstract class AgreementType implements Agreement {
+  @Field(() => Int, { description: 'Judged by the model and by people.' })
   sessions!: number;
-  @Field(() => Float, { description: 'How far apart two scores may lie and still agree.' })
-  tolerance!: number;
   @Field(() => Float, { nullable: true, description: 'Share of sessions in which they agree.' })
   agreement!: number | null;
   @Field(() => Float, { nullable: true, description: 'Model minus people: above 0 the model is kinder.' })
@@ -96,4 +95,19 @@ export class Calibration implements Agreement {
   meanAbsoluteDifference!: number | null;
   @Field(() => Float, { nullable: true, description: 'Pearson’s; null where one side always gives the same score.' })
   correlation!: number | null;
+}
+@ObjectType({ simpleResolvers: true })
+export class CriterionCalibration extends AgreementType {
+  @Field(() => String)
+  key!: string;
+}
+@ObjectType({
+  simpleResolvers: true,
+  description: 'How far the model judges as people do, over the sessions that both judged.',
+})
+export class Calibration extends AgreementType implements Calibrated {
+  @Field(() => Float, { description: 'How far apart two scores may lie and still agree.' })
+  tolerance!: number;
+  @Field(() => [CriterionCalibration], { description: 'Of each criterion that both judged.' })
+  byCriterion!: CriterionCalibration[];
 }

@@ -12,7 +12,7 @@ import type {
   ToolCallState,
   TurnState,
 } from '../../ports/session-events.js';
-import type { NewEvaluation } from '../../services/evaluations.js';
+import type { CriterionScore as GivenScore, NewEvaluation } from '../../services/evaluations.js';
 import type { VoiceSessionFilter as Filter } from '../../services/sessions-query.js';
 import { connectionType } from '../common/connection.js';
 import {
@@ -217,21 +217,36 @@ export class EvaluationType {
   tags!: string[];
   @Field(() => String, { nullable: true })
   notes!: string | null;
-  @Field(() => [JudgedCriterion], { description: 'Of automatic evaluations.' })
+  @Field(() => [JudgedCriterion], { description: 'What the score is made of, where it was judged by criterion.' })
   criteria!: Judged[];
-  @Field(() => String)
+  @Field(() => Int, { nullable: true, description: 'Of the agent’s rubric, when its criteria were judged.' })
+  rubricRevision!: number | null;
+  @Field(() => String, { description: 'rules, the text model’s name, a credential, or a person (by a credential).' })
   evaluatedBy!: string;
   @Field(() => DateTime)
   createdAt!: Date;
 }
 export const EvaluationConnection = connectionType('Evaluation', () => EvaluationType);
 
+@InputType({ description: 'A criterion of the agent’s rubric, as a person judges it.' })
+export class CriterionScoreInput implements GivenScore {
+  @Field(() => String)
+  key!: string;
+  @Field(() => Float, { description: '0-1.' })
+  score!: number;
+  @Field(() => String, { nullable: true })
+  comment?: string | null;
+}
 @InputType()
 export class RecordEvaluationInput implements NewEvaluation {
   @Field(() => ID)
   sessionId!: string;
-  @Field(() => Float, { description: '0-1.' })
-  score!: number;
+  @Field(() => Float, { nullable: true, description: '0-1; missing: made of the criteria by the rubric’s weights.' })
+  score?: number | null;
+  @Field(() => [CriterionScoreInput], { nullable: true, description: 'Some or all of the agent’s rubric.' })
+  criteria?: CriterionScoreInput[] | null;
+  @Field(() => String, { nullable: true, description: 'Who judged; kept beside the credential.' })
+  evaluatedBy?: string | null;
   @Field(() => [String], { nullable: true })
   tags?: string[] | null;
   @Field(() => String, { nullable: true })
