@@ -6,6 +6,7 @@ import {
   CallbackTask,
   Diagnostic,
   PhoneRoute,
+  RuntimeConfig,
   SignatureCheck,
   Tenant,
   TwilioCredential,
@@ -104,7 +105,42 @@ describe('an incoming call', () => {
   });
 });
 
+it.each([
+  ['only calls out', { direction: 'OUTBOUND' } as const],
+  ['is switched off', { active: false }],
+])('a number whose route %s is nobody’s for callers', async (name, route) => {
+  const tenant = await seedCallTenant(test, `mute-${name.split(' ', 1)[0]}`, {}, route);
+  expect((await twilio.post(INCOMING, form(tenant.route.number))).body).toMatch(/<Say>.+<\/Say><Hangup\/>/);
+  expect(await all().count(Call, { tenantId: tenant.tenantId })).toBe(0);
+});
+
 describe('a caller whom no agent can answer', () => {
+  it('hears the destination of closed hours, else the version, else the route, else the tenant, else the gateway', async () => {
+    const message = (text: string) => ({ action: 'message' as const, message: text, target: null });
+    const closed = { timeZone: 'UTC', windows: [], outside: message('Closed') };
+    const tenant = await seedCallTenant(
+      test,
+      'speaks',
+      { fallback: message('From the version') },
+      { fallback: message('From the route'), businessHours: closed },
+    );
+    const config = all();
+    config.create(RuntimeConfig, { tenantId: tenant.tenantId, telephony: { fallbackMessage: 'From the tenant' } });
+    await config.flush();
+    const heard = async () =>
+      /<Say>(.+)<\/Say>/.exec((await twilio.post(INCOMING, form(tenant.route.number))).body)![1];
+    expect(await heard()).toBe('Closed');
+    await all().nativeUpdate(PhoneRoute, { id: tenant.route.id }, { businessHours: null });
+    await all().nativeUpdate(Tenant, { id: tenant.tenantId }, { status: 'SUSPENDED' });
+    expect(await heard()).toBe('From the version');
+    await all().nativeUpdate(AgentVersion, { id: tenant.version.id }, { fallback: null });
+    expect(await heard()).toBe('From the route');
+    await all().nativeUpdate(PhoneRoute, { id: tenant.route.id }, { fallback: null });
+    expect(await heard()).toBe('From the tenant');
+    await all().nativeDelete(RuntimeConfig, { tenantId: tenant.tenantId });
+    expect(await heard()).toMatch(/^We are sorry/);
+  });
+
   it('hears the fallback of the route: a message, a transfer, or a promised callback that becomes a task', async () => {
     const message = await seedCallTenant(
       test,

@@ -26,6 +26,7 @@ import { until } from './testkit/until.js';
  */
 let gateway: TestGateway;
 let key: string;
+let powerless: string;
 let mine: TenantRows;
 let theirs: TenantRows;
 
@@ -35,15 +36,29 @@ beforeAll(async () => {
   const em = () => gateway.database.database.em({ all: true });
   mine = await seedTenantRows(em(), 'acme', 'OURS');
   theirs = await seedTenantRows(em(), 'globex', 'SECRET-OF-GLOBEX');
-  key = (await gateway.admin('POST', '/tenants/acme/api-keys', { name: 'app', scopes: [...SCOPES] })).body.key;
+  const keyWith = async (scopes: readonly string[]) =>
+    (await gateway.admin('POST', '/tenants/acme/api-keys', { name: 'app', scopes })).body.key as string;
+  key = await keyWith(SCOPES);
+  powerless = await keyWith([]);
 });
 afterAll(() => gateway.stop());
 
 /** Everything of theirs that must not appear. */
 const traces = () => [theirs.marker, ...[...theirs.ids.values()].filter((id) => id !== theirs.tenantId)];
 
-/** All their rows, as text; but not the minutes that the gateway itself counts anew from their calls. */
-async function rowsOfTheirs(): Promise<Record<string, string>> {
+/** What a tenant's own key may change, with the scope for it. Everything else is for admins. */
+const TENANTS_MAY = new Set(
+  (
+    'makeCall cancelScheduledCall recordEvaluation endCall transferCall escalateCall sayToCaller ' +
+    'whisperToAgent muteAgent unmuteAgent takeOver handBack createCallbackTask updateCallbackTask ' +
+    'claimCallbackTask claimNextCallbackTask addDoNotCall importDoNotCall removeDoNotCall ' +
+    'createWebhookEndpoint updateWebhookEndpoint rotateWebhookSecret redeliverWebhookEvent ' +
+    'redeliverFailedWebhooks'
+  ).split(' '),
+);
+
+/** All rows of a tenant, as text; but not the minutes that the gateway itself counts anew from their calls, nor when a key was used. */
+async function rowsOf({ tenantId }: TenantRows): Promise<Record<string, string>> {
   const em = gateway.database.database.em({ all: true });
   const tables = await em.execute<{ table_name: string }[]>(
     `select table_name from information_schema.columns
@@ -52,8 +67,8 @@ async function rowsOfTheirs(): Promise<Record<string, string>> {
   const entries: [string, string][] = [];
   for (const { table_name: table } of tables) {
     const [row] = await em.execute<{ rows: unknown }[]>(
-      `select json_agg(to_jsonb(t) order by to_jsonb(t)::text) as rows from "${table}" t where tenant_id = ?`,
-      [theirs.tenantId],
+      `select json_agg(to_jsonb(t) - 'last_used_at' order by to_jsonb(t)::text) as rows from "${table}" t where tenant_id = ?`,
+      [tenantId],
     );
     entries.push([table, JSON.stringify(row!.rows)]);
   }
@@ -194,7 +209,7 @@ describe('GraphQL', () => {
   it.each(['Query', 'Mutation'] as const)(
     'a foreign row looks like a missing one to every field of %s',
     async (kind) => {
-      const before = await rowsOfTheirs();
+      const before = await rowsOf(theirs);
       for (const field of fieldsOf(kind)) {
         const ask = async (asked: Asked) =>
           comparable(
@@ -206,7 +221,7 @@ describe('GraphQL', () => {
         for (const trace of traces()) expect(answer, field.name).not.toContain(trace);
         expect(answer, field.name).toBe(nothing);
       }
-      expect(await rowsOfTheirs()).toEqual(before);
+      expect(await rowsOf(theirs)).toEqual(before);
     },
   );
 
@@ -217,6 +232,29 @@ describe('GraphQL', () => {
       for (const trace of traces()) expect(answer, field.name).not.toContain(trace);
       expect(answer, field.name).not.toContain('INTERNAL');
     }
+  });
+
+  it('a key with every scope changes nothing of its own tenant that is for admins', async () => {
+    const before = await rowsOf(mine);
+    for (const field of fieldsOf('Mutation')) {
+      if (TENANTS_MAY.has(field.name)) continue;
+      const answer = await graphql(gateway, operationOf('mutation', field), variablesOf(field, thingsOf(mine)), key);
+      expect(answer.errors?.[0]?.extensions.code, field.name).toBe('FORBIDDEN');
+    }
+    expect(await rowsOf(mine)).toEqual(before);
+  });
+
+  it('a key without scopes reads and does nothing but say whose it is', async () => {
+    const asked = thingsOf(mine);
+    const before = await rowsOf(mine);
+    for (const kind of ['Query', 'Mutation'] as const)
+      for (const field of fieldsOf(kind)) {
+        if (['viewer', 'tenant', 'tenants'].includes(field.name)) continue;
+        const operation = operationOf(kind.toLowerCase(), field);
+        const answer = await graphql(gateway, operation, variablesOf(field, asked), powerless);
+        expect(answer.errors?.[0]?.extensions.code, field.name).toBe('FORBIDDEN');
+      }
+    expect(await rowsOf(mine)).toEqual(before);
   });
 
   it('an admin who names a tenant sees that tenant', async () => {
@@ -291,6 +329,9 @@ const OWNER_OF_SEGMENT: Record<string, string> = {
   'twilio-credentials': 'TwilioCredential',
   '': 'Call',
 };
+
+/** Routes that ask for no credential. */
+const PUBLIC = /(GET \/(health\/|metrics)|POST \/api\/v1\/api-access-requests|(POST|DELETE) \/api\/v1\/admin\/session)/;
 
 describe('REST', () => {
   type Operation = { method: string; path: string; query: string[]; body: any };
@@ -368,7 +409,7 @@ describe('REST', () => {
   };
 
   it('a foreign row looks like a missing one to every route', async () => {
-    const before = await rowsOfTheirs();
+    const before = await rowsOf(theirs);
     for (const operation of await operations()) {
       const what = `${operation.method} ${operation.path}`;
       const ask = (asked: Asked) => send(operation, asked, { authorization: `Bearer ${key}` });
@@ -377,7 +418,21 @@ describe('REST', () => {
       for (const trace of traces()) expect(answer.same, what).not.toContain(trace);
       expect(answer.same, what).toBe(nothing.same);
     }
-    expect(await rowsOfTheirs()).toEqual(before);
+    expect(await rowsOf(theirs)).toEqual(before);
+  });
+
+  it('no key of a tenant opens a route of admins, and one without scopes opens none', async () => {
+    const before = await rowsOf(mine);
+    for (const operation of await operations()) {
+      const what = `${operation.method} ${operation.path}`;
+      const status = async (credential: string) =>
+        (await send(operation, thingsOf(mine), { authorization: `Bearer ${credential}` })).status;
+      if (PUBLIC.test(what)) continue;
+      if (operation.path.startsWith('/api/v1/admin/')) expect(await status(key), what).toBe(403);
+      // What is wrong with a request may be said first.
+      expect([400, 403], what).toContain(await status(powerless));
+    }
+    expect(await rowsOf(mine)).toEqual(before);
   });
 
   it('lists of one tenant hold nothing of the other, for its own key and for an admin who names it', async () => {

@@ -390,6 +390,41 @@ describe('escalation', () => {
     expect(bench.session.texts.at(-1)).toContain('call back');
   });
 
+  it('hears of tools that fail again and again by itself; one that works begins the count anew', async () => {
+    const look = { description: '', parameters: {}, url: 'https://x', method: 'POST', secretHeader: null } as const;
+    const bench = new BridgeBench({
+      tools: [{ ...look, name: 'lookup', timeoutMs: 1_000 }],
+      escalationRules: [{ ...rule, trigger: 'low_confidence', repeated: 1 }],
+    });
+    let ok = false;
+    bench.control.tool = async () => ({ ok, result: null });
+    const ask = async (id: string, works: boolean) => {
+      ok = works;
+      bench.session.call(id, [{ id, name: 'lookup', args: {} }]);
+      await settled();
+      return bench.recorder.all('SessionEscalated').length;
+    };
+    expect([await ask('c1', false), await ask('c2', true), await ask('c3', false)]).toEqual([0, 0, 0]);
+    expect(await ask('c4', false)).toBe(1);
+    expect(bench.recorder.all('ConcernRaised')).toEqual([
+      { concern: 'low_confidence', detail: 'tool_failed', count: 1, source: 'SYSTEM' },
+    ]);
+    bench.pass(16_000);
+    expect(bench.control.deeds).toEqual(['transfer +15550002']);
+  });
+
+  it('ends the call when a rule for a trigger of the tenant’s own says so, and the caller cannot talk it out of it', async () => {
+    const bench = new BridgeBench({ escalationRules: [{ ...rule, trigger: 'threat', repeated: 1, action: 'end' }] });
+    bench.session.call('r1', [{ id: 'c1', name: 'raise_concern', args: { concern: 'threat' } }]);
+    await settled();
+    expect(bench.recorder.all('SessionEscalated')[0]!.escalation).toMatchObject({ trigger: 'threat', action: 'END' });
+    expect(bench.instructions).toEqual([expect.stringContaining('goodbye')]);
+    bench.session.speak('r2', 'Goodbye!', 2_000, { metadata: bench.metadata });
+    bench.session.hear('u1', 'Wait!');
+    bench.pass(16_000);
+    expect(bench.control.deeds).toEqual(['hangUp']);
+  });
+
   it('records a wish for a person when there is no number, and transfers once when there is', async () => {
     const ask = [{ id: 'c1', name: 'escalate_to_human', args: { reason: 'angry' } }];
     const none = new BridgeBench();

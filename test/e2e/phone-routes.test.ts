@@ -23,6 +23,42 @@ describe('a phone route', () => {
     expect(await listed('number=%2B15555550000')).toBe(0);
   });
 
+  it('is the default one alone, and calls out when nobody says from where', async () => {
+    const route = async (number: string, more: object = {}) => {
+      const body = { tenant_id: 'acme', number, agent_key: 'front_desk', direction: 'outbound', ...more };
+      const made = (await gateway.admin('POST', '/phone-routes', body)).body;
+      gateway.carrier.numbers.set(number, gateway.carrier.numbers.get(acme.number)!);
+      return made.id as string;
+    };
+    const ids = [await route('+15555554001', { is_default: true }), await route('+15555554002', { is_default: true })];
+    const defaults = async () =>
+      (await gateway.admin('GET', '/phone-routes?tenant_id=acme')).body.data
+        .filter((row: any) => row.is_default)
+        .map((row: any) => row.id);
+    const dialledFrom = async (to: string) =>
+      (await gateway.call('POST', '/api/v1/make-call', { key: acme.key, body: { to } })).body.from;
+    expect(await defaults()).toEqual([ids[1]]);
+    expect(await dialledFrom('+15555550401')).toBe('+15555554002');
+    await gateway.admin('PATCH', `/phone-routes/${ids[0]}`, { is_default: true });
+    expect(await defaults()).toEqual([ids[0]]);
+    expect(await dialledFrom('+15555550402')).toBe('+15555554001');
+    for (const id of ids) await gateway.admin('DELETE', `/phone-routes/${id}`);
+  });
+
+  it('keeps a pinned version while it is its agent’s, and takes none of another agent', async () => {
+    const other = (await gateway.admin('POST', '/agents', { tenant_id: 'acme', key: 'night' })).body;
+    const change = async (body: object) => {
+      const answer = await gateway.admin('PATCH', `/phone-routes/${acme.route.id}`, body);
+      return [answer.status, answer.body.agent_version_id];
+    };
+    expect(await change({ agent_version_id: acme.version.id })).toEqual([200, acme.version.id]);
+    expect(await change({ transfer_number: '+15555550100' })).toEqual([200, acme.version.id]);
+    expect(await change({ agent_key: 'night' })).toEqual([200, null]);
+    expect(await change({ agent_version_id: acme.version.id })).toEqual([404, undefined]);
+    expect(await change({ agent_id: other.id, agent_key: 'front_desk' })).toEqual([404, undefined]);
+    expect(await change({ agent_key: 'front_desk' })).toEqual([200, null]);
+  });
+
   describe('that is verified', () => {
     const voiceUrl = () => `${gateway.app.publicUrl}/api/v1/incoming-call`;
     const fallbackUrl = () => `${gateway.app.publicUrl}/api/v1/fallback-call`;
