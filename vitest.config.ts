@@ -5,7 +5,7 @@ export default defineConfig({
   // graphql ships two module formats; without the alias tests load both, and their types do not match each other.
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'console/src/**/*.test.ts'],
     exclude: ['test/services/**', '**/node_modules/**'],
     globalSetup: ['test/testkit/global-setup.ts'],
     pool: 'forks',

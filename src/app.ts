@@ -8,11 +8,11 @@ import { openInfrastructure, type Infrastructure, type InfrastructureOverrides }
 import { closerOf } from './app/http-close.js';
 import { createMedia, type Media } from './app/media.js';
 import { createServices, type Services } from './app/services.js';
+import { page, pageFiles } from './app/pages.js';
 import { routeUpgrades, type UpgradeHandler } from './app/upgrade-router.js';
 import type { Config } from './config.js';
 import type { FeedTiming } from './live/session-feed.js';
 import { createGraphqlSocket } from './resolvers/socket.js';
-import { graphiqlPage } from './resolvers/graphiql.js';
 import { graphqlDoor } from './resolvers/server.js';
 import { LiveAudioRoute, type LiveAudioTiming } from './media/live-audio-route.js';
 import { systemClock, type Clock } from './ports/clock.js';
@@ -31,6 +31,8 @@ export interface AppOverrides extends InfrastructureOverrides {
   timing?: Partial<ServiceTiming>;
   feedTiming?: FeedTiming;
   liveAudioTiming?: Partial<LiveAudioTiming>;
+  /** Where the console's bundle is, when `npm run build` has not put it into its place. */
+  consoleFiles?: string;
   /** Synthetic calls run so many times faster than real ones. */
   syntheticSpeed?: number;
 }
@@ -169,7 +171,8 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       rateLimitPerTenant: config.rateLimitPerTenant,
       rateLimitPerIp: config.rateLimitPerIp,
     });
-    if (!config.production) await http.register(graphiqlPage, {});
+    await http.register(page, { name: 'console', files: overrides.consoleFiles ?? pageFiles('console') });
+    if (!config.production) await http.register(page, { name: 'graphiql' });
     upgrades.set('/api/v1/live-audio', (...upgrade) => liveAudio.handleUpgrade(...upgrade));
     upgrades.set('/graphql', (...upgrade) => graphql.handleUpgrade(...upgrade));
   }

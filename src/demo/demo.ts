@@ -14,6 +14,7 @@ import { seedDemo, type DemoTenant } from './seed.js';
  * its real doors, their transcripts as they are spoken, and everything needed to look further. Stays until Ctrl-C.
  */
 const ADMIN_KEY = 'demo-admin-key-0000';
+const ADMIN_PASSWORD = 'demo';
 const CALLER = '+15555550142';
 const CUSTOMER = '+15555555678';
 const PATIENCE_MS = 60_000;
@@ -29,6 +30,7 @@ const config = loadConfig({
   PORT: process.env.PORT ?? '8080',
   DATA_DIR: dataDir,
   ADMIN_API_KEY: ADMIN_KEY,
+  ADMIN_PASSWORD,
   SIMULATE: 'carrier,model',
   LOG_LEVEL: 'silent',
 });
@@ -124,6 +126,7 @@ function whatNext(origin: string, demo: DemoTenant): void {
   print(`
 Both calls are over; the gateway stays up. What to try next:
 
+  console           ${origin}/console      (user admin, password ${ADMIN_PASSWORD})
   GraphiQL          ${origin}/graphiql     (headers: {"authorization": "Bearer ${demo.key}"})
   GraphQL           ${origin}/graphql      (subscriptions: the same address over WebSocket)
   REST, with docs   ${origin}/swagger-ui

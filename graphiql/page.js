@@ -1,4 +1,4 @@
-// Bundled by scripts/graphiql.ts with everything that it needs: the page works without the internet.
+// Bundled by scripts/pages.ts with everything that it needs: the page works without the internet.
 import 'graphiql/setup-workers/vite';
 import 'graphiql/style.css';
 import { createGraphiQLFetcher } from '@graphiql/toolkit';

@@ -1,0 +1,141 @@
+import { rmSync } from 'node:fs';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ScriptedCaller } from '../../src/simulators/carrier/caller.js';
+import { buildConsole, openBrowser } from '../testkit/browser.js';
+import { seedCallable, startGateway, type TestGateway } from '../testkit/gateway.js';
+
+const PASSWORD = 'correct horse';
+let gateway: TestGateway;
+let acme: Awaited<ReturnType<typeof seedCallable>>;
+let files: string;
+let browser: Browser;
+beforeAll(async () => {
+  files = await buildConsole();
+  gateway = await startGateway({ env: { ADMIN_PASSWORD: PASSWORD }, overrides: { consoleFiles: files } });
+  acme = await seedCallable(gateway, 'acme', '+15555551234', { intents: [{ name: 'order_status' }] });
+  const rubric = { criteria: [{ key: 'politeness', description: 'Is it kind?', weight: 1 }], sample_rate: 0 };
+  expect((await gateway.admin('PUT', `/agents/${acme.agent.id}/rubric`, rubric)).body).toMatchObject(rubric);
+  await seedCallable(gateway, 'globex', '+15555559999');
+  browser = await openBrowser();
+}, 120_000);
+afterAll(async () => {
+  await browser?.close();
+  await gateway?.stop();
+  rmSync(files, { recursive: true, force: true });
+});
+
+/** A page of somebody new, whose failures are the test's. */
+async function openConsole(): Promise<Page> {
+  const page = await (await browser.newContext()).newPage();
+  page.setDefaultTimeout(15_000);
+  page.on('pageerror', (error) => expect.fail(`the page failed: ${error.message}`));
+  await page.goto(`${gateway.origin}/console`);
+  return page;
+}
+
+async function withKey(key: string): Promise<Page> {
+  const page = await openConsole();
+  await page.getByRole('button', { name: 'Use a key' }).click();
+  await page.getByLabel('Tenant or admin key').fill(key);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  return page;
+}
+
+it('lets a supervisor follow a call, step in and end it', async () => {
+  const page = await openConsole();
+  await page.getByLabel('Password').fill('wrong');
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page
+    .getByRole('alert')
+    .filter({ hasText: /password/i })
+    .waitFor();
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByText('Nobody is on the line').waitFor();
+
+  const over = gateway.carrier.placeInboundCall({
+    from: '+15555550142',
+    to: acme.number,
+    handset: new ScriptedCaller([
+      { waitForAgent: 400 },
+      { say: gateway.model.library.clip('order-status') },
+      { pause: 60_000 },
+    ]),
+  });
+  await page.getByRole('link', { name: '+15555550142' }).click();
+  const conversation = page.getByRole('list', { name: 'Conversation' });
+  await conversation.getByText('The caller wants: order status').waitFor();
+  await page.getByRole('button', { name: 'Whisper to agent' }).click();
+  await page.getByRole('textbox', { name: 'Whisper to agent' }).fill('Offer them Tuesday');
+  await page.getByRole('form').getByRole('button', { name: 'Whisper to agent' }).click();
+  await conversation.getByText('admin: whisper').waitFor();
+  await page.getByRole('button', { name: 'Mute agent' }).click();
+  await page.getByText('agent muted').waitFor();
+  await page.getByRole('button', { name: 'Unmute agent' }).click();
+  await page.getByText('agent muted').waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'End call' }).click();
+  await page.getByRole('form').getByRole('button', { name: 'End call' }).click();
+  await conversation.getByText('Ended after').waitFor();
+  await over;
+  await page.getByText('Nobody is on the line').waitFor();
+
+  await page.getByRole('link', { name: 'Review it' }).click();
+  await page.getByRole('slider', { name: 'politeness' }).fill('0.35');
+  await page.getByRole('textbox', { name: 'Notes' }).fill('Should have offered Wednesday');
+  await page.getByRole('button', { name: 'Record' }).click();
+  await page.getByRole('list', { name: 'Evaluations' }).getByText('Should have offered Wednesday').waitFor();
+  const sessionId = new URL(page.url()).hash.split('/').at(-1);
+  const { body } = await gateway.call('GET', `/api/v1/voice-sessions/${sessionId}/evaluations`, { key: acme.key });
+  expect(body.data).toMatchObject([
+    { criteria: [{ key: 'politeness', score: 0.35 }], source: 'human', notes: 'Should have offered Wednesday' },
+  ]);
+  await page.close();
+}, 90_000);
+
+it('shows people of a tenant nothing of another, and says when its session is refused', async () => {
+  await gateway.carrier.placeInboundCall({
+    from: '+15555550777',
+    to: '+15555559999',
+    handset: new ScriptedCaller([{ waitForAgent: 300 }, { hangUp: true }]),
+  });
+  const created = await gateway.admin('POST', '/tenants/acme/api-keys', { name: 'floor' });
+  const page = await withKey(created.body.key);
+  await page.getByText('Nobody is on the line').waitFor();
+  expect(await page.getByRole('combobox', { name: 'Tenant' }).count()).toBe(0);
+  await page.getByRole('link', { name: 'Review', exact: true }).click();
+  await page.getByRole('button', { name: 'Reviewed', exact: true }).click();
+  await page.getByRole('link', { name: '+15555550142' }).waitFor();
+  await page.getByRole('button', { name: 'Not reviewed' }).click();
+  await page.getByText('No such calls.').waitFor();
+  expect((await gateway.admin('DELETE', `/tenants/acme/api-keys/${created.body.id}`)).status).toBe(200);
+  await page.getByText('The gateway refuses this session').waitFor();
+  await page.close();
+}, 60_000);
+
+it('lets an operator work off callbacks and alerts', async () => {
+  const due = new Date(Date.now() - 60_000).toISOString();
+  const task = { number: '+15555550188', reason: 'Wants an offer', due_at: due };
+  expect((await gateway.call('POST', '/api/v1/callbacks', { key: acme.key, body: task })).status).toBe(200);
+  await gateway.call('POST', '/api/v1/incoming-call', { body: 'To=%2B15555551234', headers: FORM });
+  const page = await openConsole();
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('link', { name: 'Callbacks' }).click();
+  await page.getByRole('listitem').filter({ hasText: 'Wants an offer' }).getByText(/ago/).waitFor();
+  await page.getByRole('button', { name: 'Claim' }).click();
+  await page.getByRole('button', { name: 'Done' }).click();
+  await page.getByText('Nobody waits for a call back.').waitFor();
+  await page.getByRole('button', { name: 'Closed' }).click();
+  await page.getByText('Wants an offer').waitFor();
+
+  await page.getByRole('link', { name: 'Alerts' }).click();
+  const alerts = page.getByRole('region', { name: 'Open alerts' }).getByRole('listitem');
+  await alerts.first().waitFor();
+  const open = await alerts.count();
+  await alerts.first().getByRole('button', { name: 'Resolved' }).click();
+  await expect.poll(() => alerts.count()).toBe(open - 1);
+  await page.close();
+}, 60_000);
+
+const FORM = { 'content-type': 'application/x-www-form-urlencoded', 'x-twilio-signature': 'forged' };
