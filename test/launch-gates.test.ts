@@ -8,6 +8,7 @@ import {
   Call,
   CallbackTask,
   PhoneRoute,
+  RolloutPolicy,
   Scenario,
   ScheduledCall,
   SignatureCheck,
@@ -765,6 +766,8 @@ describe('a version that is not cleared takes no customer’s call', () => {
     const to = freshNumber();
     expect((await dial({ to, agent_version_id: draft })).body).toMatchObject({ code: 'NOT_CLEARED', ok: false });
     expect((await dial({ to, agent_key: 'front_desk', agent_version_id: draft })).body.code).toBe('NOT_CLEARED');
+    const alias = await gateway.call('POST', '/make-call', { key: acme.key, body: { to, agent_version_id: draft } });
+    expect(alias.body.code).toBe('NOT_CLEARED');
     expect(await dialGraphql({ to, agentVersionId: draft })).toBe('NOT_CLEARED');
     await change(draft, { clearedAt: new Date(), rolledBackAt: new Date() });
     expect((await dial({ to, agent_version_id: draft })).body.code).toBe('NOT_CLEARED');
@@ -790,6 +793,27 @@ describe('a version that is not cleared takes no customer’s call', () => {
     });
     gateway.carrier.calls.at(-1)!.hangUp();
     await all().nativeUpdate(PhoneRoute, { id: acme.route.id }, { agentVersionId: null });
+  });
+
+  it('as a candidate', async () => {
+    const em = all();
+    const stopConditions: never[] = [];
+    const policy = { agentId: acme.agent.id, tenantId: 'acme', candidateVersionId: draft, percentage: 100 };
+    em.create(RolloutPolicy, { ...policy, stopConditions, startedAt: new Date(), updatedBy: 'test' });
+    await em.flush();
+    for (const state of [{ clearedAt: null }, { clearedAt: new Date(), rolledBackAt: new Date() }]) {
+      await change(draft, { status: 'CANDIDATE', ...state });
+      const callSid = `CA${randomBytes(16).toString('hex')}`;
+      expect(answers(await incoming(acme.number, callSid))).toBe(true);
+      expect(await all().findOneOrFail(Call, { callSid })).toMatchObject({ agentVersionId: acme.version.id });
+      const { body } = await dial({ to: freshNumber() });
+      expect(await all().findOneOrFail(Call, { callSid: body.call_sid })).toMatchObject({
+        agentVersionId: acme.version.id,
+      });
+      gateway.carrier.calls.at(-1)!.hangUp();
+    }
+    await change(draft, { status: 'DRAFT', clearedAt: null, rolledBackAt: null });
+    await all().nativeDelete(RolloutPolicy, { agentId: acme.agent.id });
   });
 
   it('as the version that its agent serves', async () => {
