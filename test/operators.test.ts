@@ -204,6 +204,21 @@ describe('a diagnostic', () => {
         expect.objectContaining({ code: 'stream_error', severity: 'critical' }),
       ]),
     });
+    const query = `{ authTransport { status streamAuthPrimaryConfigured streamAuthPreviousConfigured streamAuthSecretCount
+      legacyQueryAuthEnabled alerts { code severity action } } }`;
+    const { authTransport } = await must(gateway, query);
+    expect(authTransport).toMatchObject({
+      status: 'CRITICAL',
+      streamAuthPrimaryConfigured: true,
+      streamAuthPreviousConfigured: false,
+      streamAuthSecretCount: 1,
+      legacyQueryAuthEnabled: true,
+    });
+    expect(authTransport.alerts).toContainEqual(
+      expect.objectContaining({ code: 'invalid_signature', severity: 'CRITICAL' }),
+    );
+    const { errors } = await graphql(gateway, query, {}, acme.key);
+    expect(errors![0]!.extensions.code).toBe('FORBIDDEN');
   });
 
   it('is gone when it is resolved, and opens again when it happens again', async () => {

@@ -10,6 +10,7 @@ import { Agents } from '../services/agents.js';
 import { AgentVersions } from '../services/agent-versions.js';
 import { ApiKeys } from '../services/api-keys.js';
 import { AuditQuery } from '../services/audit-query.js';
+import { AuthTransport } from '../services/auth-transport.js';
 import { Approvals } from '../services/approvals.js';
 import type { CallGate } from '../services/call-gate.js';
 import { createCallServices, type CallServices } from '../services/call-services.js';
@@ -119,6 +120,7 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
   const clearance = new Clearance(context, launchGates, calls.diagnostics);
   const webhookEndpoints = new WebhookEndpoints(context);
   const agents = new Agents(context);
+  const diagnosticsQuery = new DiagnosticsQuery(context);
   const { diagnostics } = calls;
   const rollouts = new Rollouts(context, { clearance, diagnostics, agents });
   const adminSessions =
@@ -179,7 +181,8 @@ export function createServices(config: Config, infrastructure: Infrastructure, o
       progress: calls.progress,
     }),
     auditQuery: new AuditQuery(context),
-    diagnosticsQuery: new DiagnosticsQuery(context),
+    diagnosticsQuery,
+    authTransport: new AuthTransport(context, diagnosticsQuery),
     operationsMetrics: new OperationsMetrics(context),
     metricsRollup: new MetricsRollup(context),
     providerHealth,

@@ -4,6 +4,7 @@ import type { Agents } from './agents.js';
 import type { ApiKeys } from './api-keys.js';
 import type { Approvals } from './approvals.js';
 import type { AuditQuery } from './audit-query.js';
+import type { AuthTransport } from './auth-transport.js';
 import type { CallServices } from './call-services.js';
 import type { CallsQuery } from './calls-query.js';
 import type { DiagnosticsQuery } from './diagnostics-query.js';
@@ -54,6 +55,7 @@ export interface UseCases {
   scenarios: Scenarios;
   syntheticRuns: SyntheticRuns;
   auditQuery: AuditQuery;
+  authTransport: AuthTransport;
   diagnosticsQuery: DiagnosticsQuery;
   operationsMetrics: OperationsMetrics;
   providerHealth: ProviderHealth;

@@ -3,9 +3,11 @@ import type { AuditEntry, Diagnostic } from '../../entities/index.js';
 import { MAX_PAGE } from '../../lib/cursor.js';
 import { followChanges } from '../../live/changes.js';
 import type { FeedIterator } from '../../live/feed-reader.js';
+import type { AuthTransportReport } from '../../services/auth-transport.js';
 import { requireScope, tenantOf } from '../../services/viewer.js';
 import { byCreation, PageArgs, toConnection, type Connection } from '../common/connection.js';
 import type { GraphqlContext } from '../context.js';
+import { AuthTransport } from './auth-transport.type.js';
 import {
   AuditEntryConnection,
   AuditFilter,
@@ -52,6 +54,11 @@ export class OperationsResolver {
   @Mutation(() => DiagnosticType, { description: 'It opens again by itself when it happens again.' })
   resolveDiagnostic(@Arg('id', () => ID) id: string, @Ctx() { viewer, services }: GraphqlContext): Promise<Diagnostic> {
     return services.diagnosticsQuery.resolve(viewer, id);
+  }
+
+  @Query(() => AuthTransport, { description: 'For admins.' })
+  authTransport(@Ctx() { viewer, services }: GraphqlContext): Promise<AuthTransportReport> {
+    return services.authTransport.report(viewer);
   }
 
   @Query(() => AuditEntryConnection, { description: 'For admins.' })
