@@ -102,6 +102,24 @@ describe('a diagnostic', () => {
       detail: { number: '+15555550000' },
     },
     {
+      code: 'fallback_url_used',
+      tenantId: null,
+      severity: 'CRITICAL',
+      happens: () => twilio('/api/v1/fallback-call', { From: '+15555550101', To: acme.number, ErrorCode: '11205' }),
+      detail: { errorCode: '11205' },
+    },
+    {
+      code: 'call_not_answered.no_version',
+      tenantId: 'acme',
+      severity: 'CRITICAL',
+      happens: async () => {
+        const number = '+15555550191';
+        await ok('POST', '/agents', { tenant_id: 'acme', key: 'unpublished' });
+        await ok('POST', '/phone-routes', { tenant_id: 'acme', number, agent_key: 'unpublished' });
+        expect((await twilio('/api/v1/incoming-call', { From: '+15555550101', To: number })).body).toContain('<Say');
+      },
+    },
+    {
       code: 'stream_error',
       tenantId: null,
       severity: 'CRITICAL',

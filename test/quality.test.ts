@@ -289,6 +289,16 @@ describe('after a call', () => {
     expect(since.body.data).toEqual([]);
   });
 
+  it('a text model that refuses to judge is told to operators, and the rules still judge', async () => {
+    gateway.model.textFaults.status = 400;
+    const { sid: refused } = await call('+15555550328');
+    const diagnostics = '/diagnostics?code=evaluation_refused&tenant_id=acme';
+    const raised = await until(async () => (await gateway.admin('GET', diagnostics)).body.data[0], 'the diagnostic');
+    expect(raised).toMatchObject({ severity: 'warning', action: expect.stringContaining('rubric'), resolved_at: null });
+    expect(sourcesOf(await sessionOf(refused))).toEqual(['rules']);
+    Object.assign(gateway.model.textFaults, noTextFaults());
+  });
+
   it('nobody judges by itself without a rubric, or when the sample falls on no call', async () => {
     await gateway.admin('PUT', `/agents/${acme.agent.id}/rubric`, { ...RUBRIC, sample_rate: 0 });
     const [unsampled, without] = await Promise.all([call('+15555550331'), call('+15555550332', globex.number)]);
