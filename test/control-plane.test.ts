@@ -179,6 +179,18 @@ describe('the control plane', () => {
       voice: null,
       telephony: { ringTimeoutSeconds: 30, fallbackMessage: 'Sorry' },
     });
+    // Several at once: each changes its own field, and none undoes another's.
+    await Promise.all([
+      configs.set(admin, 'acme', { telephony: { transferNumber: '+15555550100' } }),
+      configs.set(admin, 'acme', { telephony: { callbackQueue: 'billing' } }),
+      configs.set(admin, 'acme', { telephony: { maxDurationSeconds: 600 } }),
+    ]);
+    expect((await configs.get(admin, 'acme')).telephony).toMatchObject({
+      ringTimeoutSeconds: 30,
+      transferNumber: '+15555550100',
+      callbackQueue: 'billing',
+      maxDurationSeconds: 600,
+    });
     expect(await refusal(configs.set(admin, 'acme', { webhookUrl: 'ftp://x' }))).toMatchObject({
       paths: ['webhookUrl'],
     });
