@@ -17,7 +17,8 @@ let globex: Awaited<ReturnType<typeof seedCallable>>;
 const DESK = '+15555550700';
 beforeAll(async () => {
   const bus = process.env.REDIS_URL ? {} : { bus: new MemoryBus() };
-  const overrides = { ...bus, timing: { recorderBatchMs: 10, sweepIntervalMs: 500, commandAckMs: 15_000 } };
+  const timing = { recorderBatchMs: 10, sweepIntervalMs: 500, commandAckMs: 15_000, emptyRoomMs: 2_000 };
+  const overrides = { ...bus, timing };
   owner = await startGateway({ overrides });
   other = await startGateway({ database: owner.database, overrides });
   acme = await seedCallable(owner);
@@ -277,6 +278,49 @@ describe('a warm transfer', () => {
     await t.over;
     await legTo(PERSON).ended;
     await owner.admin('PUT', '/tenants/acme/runtime-config', { telephony: { machine_detection: null } });
+  });
+
+  it('to two people at once brings the caller to the first who comes, and lets the other go', async () => {
+    const t = await talk();
+    const late = '+15555550711';
+    owner.carrier.behaviours.set(late, { ringMs: 600_000 });
+    owner.carrier.behaviours.set(PERSON, { handset: () => new ScriptedCaller([{ pause: 600_000 }]) });
+    for (const to of [late, PERSON]) expect((await post(other, t, 'transfer', { to, warm: true })).status).toBe(200);
+    await legTo(late).ended;
+    expect(legTo(late).statuses).not.toContain('in-progress');
+    expect([legTo(PERSON).status, t.call.over]).toEqual(['in-progress', false]);
+    t.call.hangUp();
+    await t.over;
+    await legTo(PERSON).ended;
+  });
+
+  it('that was taken back meanwhile connects nobody', async () => {
+    const t = await talk();
+    owner.carrier.behaviours.set(PERSON, { ringMs: 700 });
+    await post(other, t, 'transfer', { to: PERSON, warm: true });
+    expect((await post(other, t, 'hand-back')).status).toBe(200);
+    await legTo(PERSON).ended;
+    expect([legTo(PERSON).statuses.includes('in-progress'), legTo(PERSON).said]).toEqual([true, []]);
+    expect((await post(other, t, 'say', { text: 'Still here.' })).status).toBe(200);
+    expect(t.call.over).toBe(false);
+    await post(owner, t, 'end');
+    await t.over;
+  });
+
+  it('to somebody who hangs up while the caller is on the way leaves nobody waiting in an empty room', async () => {
+    const t = await talk();
+    /** Leaves as soon as they are in the room, and the carrier’s word about it is lost. */
+    class Fickle extends ScriptedCaller {
+      override tick(heard: Buffer | null) {
+        owner.carrier.faults.callbacks = 'dropped';
+        return super.tick(heard);
+      }
+    }
+    owner.carrier.behaviours.set(PERSON, { handset: () => new Fickle([{ hangUp: true }]) });
+    await post(other, t, 'transfer', { to: PERSON, warm: true });
+    await t.over;
+    owner.carrier.faults.callbacks = 'normal';
+    expect(t.call.said.join(' ')).toContain('nobody could take your call');
   });
 
   it('stops ringing when the caller has hung up', async () => {

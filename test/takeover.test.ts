@@ -156,6 +156,9 @@ describe('a supervisor’s phone that takes a call over', () => {
       body: { to: PHONE },
     });
     expect(again).toMatchObject({ status: 409, body: { code: 'CONFLICT' } });
+    // Nor does the agent speak into their conversation.
+    const unmute = await other.call('POST', `/api/v1/calls/${t.call.sid}/unmute`, { key: acme.key });
+    expect(unmute).toMatchObject({ status: 409, body: { code: 'CONFLICT' } });
     expect((await handBack(t)).status).toBe(200);
     await leg.ended;
     await until(

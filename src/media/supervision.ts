@@ -17,7 +17,7 @@ const DEEDS: Record<CommandAction, Deed> = {
   SAY: { as: 'SAY', run: (_parts, talk, command) => talk.say(needed(command, 'text')) },
   WHISPER: { as: 'WHISPER', run: (_parts, talk, command) => talk.tell(needed(command, 'text'), false) },
   MUTE: { as: 'MUTE', run: (_parts, talk) => talk.mute() },
-  UNMUTE: { as: 'UNMUTE', run: (_parts, talk) => talk.unmute() },
+  UNMUTE: { as: 'UNMUTE', run: unmute },
   TAKE_OVER: { as: 'TAKE_OVER', run: takeOver },
   HAND_BACK: { as: 'HAND_BACK', run: handBack },
   TRANSFER: { as: 'TRANSFER', run: (parts, _talk, command) => transfer(parts, command, needed(command, 'target')) },
@@ -78,6 +78,12 @@ export async function superviseCall(
     { action, by, text, target, commandId },
     commandId === null ? newId() : acknowledgementId(commandId),
   );
+}
+
+function unmute(_parts: CallParts, talk: Conversation): void {
+  // Two voices at once; and handing back says what is meant.
+  if (talk.phone.silencing) throw new AppError('CONFLICT', 'A phone has taken this call over; hand it back instead');
+  talk.unmute();
 }
 
 /** Without a phone the agent falls silent at once; with one when it joins. */

@@ -131,7 +131,7 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
   });
   const liveAudio = new LiveAudio(context);
   const briefings = new Briefings(context, ports.textModel);
-  const legs = new PersonLegs(context, { carrier, accounts, commands, briefings, diagnostics });
+  const legs = new PersonLegs(context, { carrier, accounts, commands, briefings, diagnostics, lookup });
   return {
     callbacks: new Callbacks(context),
     callbackPromises: new CallbackPromises(context),

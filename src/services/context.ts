@@ -60,6 +60,8 @@ export interface ServiceTiming {
   silentCallLookupMs: number;
   /** A call that was hung up is looked up after this, then after twice as long, until it is known to be over. */
   endingLookupMs: number;
+  /** A caller who was brought to a person is looked after once, after this: the person may have left meanwhile. */
+  emptyRoomMs: number;
   /** Batching of session log appends. */
   recorderBatchMs: number;
   /** Signs of life of the calls of a process are stored together, this often. */
@@ -90,6 +92,7 @@ export const DEFAULT_TIMING: ServiceTiming = {
   completedWaitsForSummaryMs: 5_000,
   silentCallLookupMs: 60_000,
   endingLookupMs: 2_000,
+  emptyRoomMs: 10_000,
   recorderBatchMs: 50,
   beatBatchMs: 500,
   sweepIntervalMs: 5_000,

@@ -1,20 +1,21 @@
-import { Call, CallCommand, SessionEvent, VoiceSession } from '../entities/index.js';
+import { Call, VoiceSession } from '../entities/index.js';
 import { AppError } from '../lib/errors.js';
-import { derivedId, isUuid } from '../lib/ids.js';
+import { derivedId } from '../lib/ids.js';
 import { CarrierError, type Carrier, type CarrierAccount } from '../ports/carrier.js';
 import type { CommandAction } from '../ports/live-calls.js';
 import type { BroughtPerson } from '../ports/media-session.js';
-import type { SessionEventPayloads } from '../ports/session-events.js';
-import { PERSON, type CallAnswer } from './call-answers.js';
+import { fallbackTwiml, PERSON, TRANSFER_FAILED_MESSAGE, type CallAnswer } from './call-answers.js';
 import type { CallCommands } from './call-commands.js';
 import type { KnownCall } from './call-continuations.js';
+import type { CallLookup } from './call-lookup.js';
 import { ownNumber } from './call-setting.js';
 import { isTerminal, statusOf } from './call-states.js';
 import type { CarrierAccounts } from './carrier-accounts.js';
-import { mayReport, type CarrierIdentity } from './carrier-identity.js';
+import type { CarrierIdentity } from './carrier-identity.js';
 import type { ServiceContext } from './context.js';
 import type { DiagnosticSink } from './diagnostics.js';
 import type { Briefings } from './person-briefing.js';
+import { findVisit, hasCaller, isWanted, type Visit } from './person-visits.js';
 import { phoneAnswer } from './stream-answer.js';
 import { loadRuntimeConfig, telephonyOf } from './telephony.js';
 import { callbackUrl, legUrl } from './telephony-urls.js';
@@ -25,6 +26,7 @@ export interface PersonLegServices {
   commands: CallCommands;
   briefings: Briefings;
   diagnostics: DiagnosticSink;
+  lookup: CallLookup;
 }
 
 /** A phone that this process had dialled. */
@@ -33,13 +35,6 @@ interface Leg {
   callId: string;
   sessionId: string;
   account: CarrierAccount;
-}
-
-/** A webhook about a leg, found and allowed. */
-interface Visit {
-  call: Call;
-  session: VoiceSession;
-  command: CallCommand;
 }
 
 const RING_SECONDS = 30;
@@ -61,6 +56,7 @@ export const roomOf = (commandId: string): string => `trunkline-${commandId}`;
 export class PersonLegs {
   private readonly legs = new Map<string, Leg>();
   private watch: NodeJS.Timeout | null = null;
+  private readonly rooms = new Set<NodeJS.Timeout>();
 
   constructor(
     private readonly context: ServiceContext,
@@ -69,6 +65,12 @@ export class PersonLegs {
 
   /** Nobody is watched any more. */
   stop(): void {
+    this.unwatch();
+    for (const timer of this.rooms) clearTimeout(timer);
+    this.rooms.clear();
+  }
+
+  private unwatch(): void {
     if (this.watch !== null) clearInterval(this.watch);
     this.watch = null;
   }
@@ -123,8 +125,8 @@ export class PersonLegs {
     answeredBy: string,
   ): Promise<CallAnswer> {
     if (isMachine(answeredBy)) return { kind: 'hang-up' };
-    const visit = await this.visit(identity, known, commandId);
-    if (visit === null || !(await this.isWanted(visit))) return { kind: 'hang-up' };
+    const visit = await findVisit(this.em(), identity, known, commandId);
+    if (visit === null || !(await isWanted(this.em(), visit))) return { kind: 'hang-up' };
     const { call, session, command } = visit;
     if (command.action === 'TAKE_OVER')
       return phoneAnswer(this.context, { callId: call.id, commandId: command.id, callSid: known.callSid });
@@ -147,8 +149,8 @@ export class PersonLegs {
     const status = statusOf(leg.status);
     if (status === null || !isTerminal(status)) return;
     const word = isMachine(leg.answeredBy) ? ANSWERING_MACHINE : leg.status;
-    const visit = await this.visit(identity, known, commandId);
-    if (visit === null || !(await this.isWanted(visit))) return;
+    const visit = await findVisit(this.em(), identity, known, commandId);
+    if (visit === null || !(await isWanted(this.em(), visit))) return;
     const { call, command } = visit;
     const tookOver = command.action === 'TAKE_OVER';
     // Whoever took a call over may also leave it.
@@ -176,17 +178,45 @@ export class PersonLegs {
     { event, label }: { event: string; label: string },
   ): Promise<void> {
     if (event !== 'participant-join' || label !== PERSON) return;
-    const visit = await this.visit(identity, known, commandId);
+    const visit = await findVisit(this.em(), identity, known, commandId);
     // A callback that comes twice is about a transfer that is done.
-    if (visit === null || visit.session.endReason === 'TRANSFERRED') return;
+    if (visit === null || (await hasCaller(this.em(), visit.session.id, visit.command.id))) return;
     const { call, command } = visit;
     const connect = { action: 'CONNECT', by: command.by, text: command.id, target: command.target ?? null } as const;
-    const waits = visit.session.status === 'ACTIVE';
+    const waits = await isWanted(this.em(), visit);
     for (let attempt = 1; waits && attempt <= CONNECT_TRIES; attempt++)
-      if (await this.tellOwner(visit, connect)) return;
-    // The caller has left, or nobody can bring them.
-    const account = await this.services.accounts.forCall(this.em(call), call);
+      if (await this.tellOwner(visit, connect)) return this.lookAfter(call, known.callSid);
+    // The caller has left or stays with the agent, or nobody can bring them.
+    const account = await this.services.accounts.forCall(this.em(), call);
     if (account !== null) await this.hangUp(account, known.callSid);
+  }
+
+  /**
+   * A person who hangs up while the caller is on the way to them leaves an empty room, in which the caller would wait for
+   * ever. Later the room ends with them.
+   */
+  private lookAfter(call: Call, legSid: string): void {
+    const { carrier, accounts, lookup } = this.services;
+    const look = async (): Promise<void> => {
+      this.rooms.delete(timer);
+      const account = await accounts.forCall(this.em(), call);
+      if (account === null || call.callSid == null) return;
+      const leg = await carrier.fetchCall(account, legSid);
+      const status = statusOf(leg?.status ?? '');
+      if (status === null || !isTerminal(status) || isTerminal((await lookup.ask(call)).status)) return;
+      const apology = { message: TRANSFER_FAILED_MESSAGE, language: null, transfer: null };
+      await carrier.updateCall(account, call.callSid, { twiml: fallbackTwiml(apology) });
+      await this.raise(call, 'left');
+      lookup.followEnd(call.id);
+    };
+    const timer = setTimeout(
+      () =>
+        void look().catch((error: unknown) =>
+          this.context.log.warn({ err: error, callId: call.id }, 'nobody looked after a caller who was transferred'),
+        ),
+      this.context.settings.timing.emptyRoomMs,
+    ).unref();
+    this.rooms.add(timer);
   }
 
   /** True when it stands in the log. */
@@ -205,42 +235,20 @@ export class PersonLegs {
     }
   }
 
-  /** Null: no webhook of ours, or of another account's call. */
-  private async visit(identity: CarrierIdentity, known: KnownCall, commandId: string | null): Promise<Visit | null> {
-    if (known.callId === null || commandId === null || !isUuid(known.callId) || !isUuid(commandId)) return null;
-    const em = this.context.database.em({ all: true });
-    const call = await em.findOne(Call, { id: known.callId });
-    if (call === null || !mayReport(identity, call)) return null;
-    const session = await em.findOne(VoiceSession, { callId: call.id });
-    const command = session && (await em.findOne(CallCommand, { id: commandId, sessionId: session.id }));
-    return session === null || command === null ? null : { call, session, command };
-  }
-
-  /** The call waits for this person: nobody has given up on them, and the conversation goes on. */
-  private async isWanted({ session, command }: Visit): Promise<boolean> {
-    if (session.status !== 'ACTIVE' || command.state !== 'DONE') return false;
-    const acts = await this.context.database
-      .em({ all: true })
-      .find(SessionEvent, { sessionId: session.id, type: 'SupervisorActed' }, { orderBy: { seq: 'asc' } });
-    const payloads = acts.map((event) => event.payload as unknown as SessionEventPayloads['SupervisorActed']);
-    const begun = payloads.findIndex((act) => act.commandId === command.id);
-    // The act is written down some milliseconds after the phone was dialled, which may be quicker.
-    return begun === -1 || !payloads.slice(begun).some((act) => act.action === 'HAND_BACK');
-  }
-
   /** Phones whose call is gone are hung up: nobody waits for a caller who left. */
   private async compare(): Promise<void> {
     for (const [commandId, leg] of this.legs)
       try {
-        const em = this.context.database.em({ all: true });
+        const em = this.em();
         const call = await em.findOneOrFail(Call, { id: leg.callId });
         const session = await em.findOneOrFail(VoiceSession, { id: leg.sessionId });
-        const handedOver = session.endReason === 'TRANSFERRED';
-        if (isTerminal(call.status) || (session.status !== 'ACTIVE' && !handedOver)) await this.dismiss(commandId);
+        // Whoever has the caller is let go with the call; of several who were called the others are at once.
+        const withCaller = session.status === 'ACTIVE' || (await hasCaller(em, session.id, commandId));
+        if (isTerminal(call.status) || !withCaller) await this.dismiss(commandId);
       } catch (error) {
         this.context.log.warn({ err: error, callId: leg.callId }, 'a phone could not be compared with its call');
       }
-    if (this.legs.size === 0) this.stop();
+    if (this.legs.size === 0) this.unwatch();
   }
 
   private async hangUp(account: CarrierAccount, sid: string): Promise<void> {
@@ -253,8 +261,8 @@ export class PersonLegs {
     }
   }
 
-  private em(call: Call) {
-    return this.context.database.em({ tenantId: call.tenantId });
+  private em() {
+    return this.context.database.em({ all: true });
   }
 }
 
