@@ -3,6 +3,7 @@ import { WebSocket } from 'ws';
 import { ApiKey, Call } from '../src/entities/index.js';
 import { MemoryBus } from '../src/pubsub/memory.js';
 import { ScriptedCaller, type Step } from '../src/simulators/carrier/caller.js';
+import { switchFaultsOn } from './testkit/faults.js';
 import { LiveListener, type LiveListenerOptions } from './testkit/live-listener.js';
 import { ADMIN_KEY, seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
 import { until } from './testkit/until.js';
@@ -19,6 +20,7 @@ beforeAll(async () => {
   other = await startGateway({ database: owner.database, overrides: { ...bus, liveAudioTiming } });
   acme = await seedCallable(owner);
   globex = await seedCallable(owner, 'globex', '+15555559876');
+  switchFaultsOn(owner);
 });
 afterAll(async () => {
   await other.stop();

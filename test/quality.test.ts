@@ -9,6 +9,7 @@ import { judgeByRules, scoreOf } from '../src/services/evaluation-rules.js';
 import { judgementOf } from '../src/services/model-evaluation.js';
 import { ScriptedCaller, type Step } from '../src/simulators/carrier/caller.js';
 import { noTextFaults } from '../src/simulators/model/text-server.js';
+import { switchFaultsOn } from './testkit/faults.js';
 import { seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
 import { graphql, must } from './testkit/graphql.js';
 import { until } from './testkit/until.js';
@@ -34,6 +35,7 @@ describe('after a call', () => {
     globex = await seedCallable(gateway, 'globex', '+15555559999');
     for (const number of [acme.number, globex.number])
       gateway.carrier.numbers.get(number)!.statusCallback = `${gateway.app.publicUrl}/api/v1/call-status`;
+    switchFaultsOn(gateway);
     const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
     await gateway.admin('PUT', '/tenants/acme/runtime-config', { webhook_url: url });
   });

@@ -4,6 +4,7 @@ import { newId } from '../src/lib/ids.js';
 import { MemoryBus } from '../src/pubsub/memory.js';
 import { ScriptedCaller, type Step } from '../src/simulators/carrier/caller.js';
 import type { SimulatedCall } from '../src/simulators/carrier/call.js';
+import { switchFaultsOn } from './testkit/faults.js';
 import { ADMIN_KEY, seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
 import { follow, graphql, must, socketClient } from './testkit/graphql.js';
 import { sessionEventsSubscription } from './testkit/operations.js';
@@ -22,6 +23,7 @@ beforeAll(async () => {
   owner = await startGateway({ overrides });
   other = await startGateway({ database: owner.database, overrides });
   acme = await seedCallable(owner);
+  switchFaultsOn(owner);
   globex = await seedCallable(owner, 'globex', '+15555559876');
 });
 afterAll(async () => {
@@ -319,7 +321,7 @@ describe('a warm transfer', () => {
     owner.carrier.behaviours.set(PERSON, { handset: () => new Fickle([{ hangUp: true }]) });
     await post(other, t, 'transfer', { to: PERSON, warm: true });
     await t.over;
-    owner.carrier.faults.callbacks = 'normal';
+    switchFaultsOn(owner);
     expect(t.call.said.join(' ')).toContain('nobody could take your call');
   });
 

@@ -6,6 +6,7 @@ import { MemoryBus } from '../src/pubsub/memory.js';
 import type { SimulatedCall } from '../src/simulators/carrier/call.js';
 import { ScriptedCaller, type Step } from '../src/simulators/carrier/caller.js';
 import { LiveListener } from './testkit/live-listener.js';
+import { switchFaultsOn } from './testkit/faults.js';
 import { seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
 import { must, socketClient } from './testkit/graphql.js';
 import { until } from './testkit/until.js';
@@ -25,6 +26,7 @@ beforeAll(async () => {
   other = await startGateway({ env, database: owner.database, overrides });
   behind = owner;
   acme = await seedCallable(owner);
+  switchFaultsOn(owner);
 });
 afterAll(async () => {
   await other.stop();

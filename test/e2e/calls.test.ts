@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ScriptedCaller, type Step } from '../../src/simulators/carrier/caller.js';
+import { switchFaultsOn } from '../testkit/faults.js';
 import { seedCallable, startGateway, type TestGateway } from '../testkit/gateway.js';
 import { until } from '../testkit/until.js';
 
@@ -21,6 +22,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
   gateway = await startGateway();
   acme = await seedCallable(gateway);
+  switchFaultsOn(gateway);
   const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
   secret = (await gateway.admin('PUT', '/tenants/acme/runtime-config', { webhook_url: url })).body.webhook_secret;
 });
@@ -53,9 +55,9 @@ describe('an inbound call', () => {
       from: '+15555550321',
       to: acme.number,
       handset: new ScriptedCaller([
-        { waitForAgent: 400 },
+        { waitForAgent: 2_000 },
         say('order-status'),
-        { waitForAgent: 600 },
+        { waitForAgent: 2_000 },
         say('thanks-goodbye'),
         { waitForAgent: 600, orAfter: 8_000 },
         { hangUp: true },
@@ -87,7 +89,7 @@ describe('an inbound call', () => {
       handset: new ScriptedCaller([
         { whileAgentSpeaks: 300 },
         say('wait-a-moment'),
-        { waitForAgent: 600 },
+        { waitForAgent: 2_000 },
         { hangUp: true },
       ]),
     });
@@ -105,11 +107,11 @@ describe('an inbound call', () => {
       from: '+15555550323',
       to: acme.number,
       handset: new ScriptedCaller([
-        { waitForAgent: 400 },
+        { waitForAgent: 2_000 },
         { breakSocket: true },
         { pause: 300 },
         say('order-status'),
-        { waitForAgent: 600 },
+        { waitForAgent: 2_000 },
         { hangUp: true },
       ]),
     });
@@ -128,10 +130,10 @@ describe('an inbound call', () => {
       from: '+15555550324',
       to: acme.number,
       handset: new ScriptedCaller([
-        { waitForAgent: 400 },
+        { waitForAgent: 2_000 },
         { pause: 4_000 },
         say('order-status'),
-        { waitForAgent: 600 },
+        { waitForAgent: 2_000 },
         { hangUp: true },
       ]),
     });
@@ -170,9 +172,9 @@ describe('an outbound call', () => {
     gateway.carrier.behaviours.set('+15555550400', {
       handset: () =>
         new ScriptedCaller([
-          { waitForAgent: 400 },
+          { waitForAgent: 2_000 },
           say('confirm-appointment'),
-          { waitForAgent: 600 },
+          { waitForAgent: 2_000 },
           { hangUp: true },
         ]),
     });
