@@ -4,6 +4,8 @@ import { openGate } from '../src/services/call-gate.js';
 import { createCallServices } from '../src/services/call-services.js';
 import type { DialCheck } from '../src/services/dial-plan.js';
 import { ScriptedCaller } from '../src/simulators/carrier/caller.js';
+import { noCarrierFaults } from '../src/simulators/carrier/faults.js';
+import { noModelFaults } from '../src/simulators/model/faults.js';
 import { viewerOf } from './testkit/call-world.js';
 import { ACCOUNT, ADMIN_KEY, seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
 import { graphql, must } from './testkit/graphql.js';
@@ -226,21 +228,29 @@ describe('adding a number while it is being dialled', () => {
   });
 });
 
-describe('the caller’s own wish', () => {
+describe('the customer’s own wish', () => {
+  const hears = () =>
+    new ScriptedCaller([
+      { waitForAgent: 400 },
+      { say: gateway.model.library.clip('stop-calling') },
+      { waitForAgent: 600, orAfter: 8_000 },
+      { hangUp: true },
+    ]);
+  const entryOf = (number: string) => until(() => em().findOne(DoNotCallEntry, { number }), 'the entry');
+  // What the carrier and the model do wrong must not cost the customer their wish.
+  beforeAll(() => {
+    Object.assign(gateway.carrier.faults, { callbacks: 'shuffled', doubledCallbacks: true, doubledWebhooks: true });
+    Object.assign(gateway.model.faults, { transcripts: 'reordered', lateDeltas: true, malformed: true });
+  });
+  afterAll(() => {
+    Object.assign(gateway.carrier.faults, noCarrierFaults());
+    Object.assign(gateway.model.faults, noModelFaults());
+  });
+
   it('is put on the list by the agent, for good', async () => {
     const from = '+15555550777';
-    const call = await gateway.carrier.placeInboundCall({
-      from,
-      to: acme.number,
-      handset: new ScriptedCaller([
-        { waitForAgent: 400 },
-        { say: gateway.model.library.clip('stop-calling') },
-        { waitForAgent: 600, orAfter: 8_000 },
-        { hangUp: true },
-      ]),
-    });
-    const entry = await until(() => em().findOne(DoNotCallEntry, { number: from }), 'the entry');
-    expect(entry).toMatchObject({ tenantId: 'acme', source: 'agent', expiresAt: null });
+    const call = await gateway.carrier.placeInboundCall({ from, to: acme.number, handset: hears() });
+    expect(await entryOf(from)).toMatchObject({ tenantId: 'acme', source: 'agent', expiresAt: null });
     await call.ended;
     expect((await dial(from)).body.code).toBe('DO_NOT_CALL');
     // Also a task that would dial by itself does not.
@@ -254,5 +264,22 @@ describe('the caller’s own wish', () => {
     );
     expect(dialsTo(from)).toBe(0);
     expect(call.options.accountSid).toBe(ACCOUNT.accountSid);
+  });
+
+  it('counts as well when it is said to an agent who called', async () => {
+    const number = freshNumber();
+    gateway.carrier.behaviours.set(number, { handset: hears });
+    const { body } = await dial(number);
+    expect(await entryOf(number)).toMatchObject({
+      tenantId: 'acme',
+      source: 'agent',
+      createdBy: `call:${body.call_id}`,
+      expiresAt: null,
+    });
+    await gateway.carrier.calls.find((call) => call.options.to === number)!.ended;
+    expect((await dial(number)).body.code).toBe('DO_NOT_CALL');
+    expect(dialsTo(number)).toBe(1);
+    // Nothing was put on the list but the customer's number.
+    expect(await em().count(DoNotCallEntry, { number: acme.number })).toBe(0);
   });
 });

@@ -34,11 +34,12 @@ describe('through the doors', () => {
   const inbound = (from: string, ...steps: Step[]) =>
     gateway.carrier.placeInboundCall({ from, to: acme.number, handset: new ScriptedCaller(steps) });
   const FIELDS = `callsCreated callsAnswered callsEnded callsCompleted callsTransferred callsEscalated callsFailed
-    answerRate errorRate errors { cause count } averageHandleSeconds timeToFirstAudioP50Ms timeToFirstAudioP95Ms
+    answerRate completionRate transferRate escalationRate errorRate errors { cause count } averageHandleSeconds timeToFirstAudioP50Ms timeToFirstAudioP95Ms
     interruptions meanScore`;
   const QUERY = `query ($tenantId: ID, $minutes: Int) { operationsMetrics(tenantId: $tenantId, windowMinutes: $minutes) {
     tenantId windowMinutes from to concurrentCalls failedWebhooks ${FIELDS}
     byVersion: groups(by: VERSION) { tenantId agentKey agentVersionId ${FIELDS} }
+    byAgent: groups(by: AGENT) { tenantId agentKey agentVersionId callsCreated callsFailed }
     byTenant: groups(by: TENANT) { tenantId callsCreated }
     minutes { at failedWebhooks ${FIELDS} }
   } }`;
@@ -90,6 +91,9 @@ describe('through the doors', () => {
       callsTransferred: 1,
       callsFailed: 2,
       answerRate: 0.6,
+      completionRate: 0.4,
+      transferRate: 1 / 3,
+      escalationRate: 1 / 3,
       errorRate: 0.4,
       interruptions: 1,
       meanScore: null,
@@ -108,6 +112,13 @@ describe('through the doors', () => {
         errors: all.errors,
       },
     ]);
+    expect(all.byAgent).toEqual([
+      { tenantId: 'acme', agentKey: 'front_desk', agentVersionId: null, callsCreated: 5, callsFailed: 2 },
+    ]);
+    const logs = (await gateway.call('GET', '/api/v1/call-logs', { key: acme.key })).body.data;
+    const seconds = logs.filter((row: any) => row.answered_at !== null).map((row: any) => row.duration_seconds);
+    expect(seconds).toHaveLength(3);
+    expect(all.averageHandleSeconds).toBeCloseTo(seconds.reduce((sum: number, s: number) => sum + s, 0) / 3);
     const perMinute = all.minutes.reduce((sum: number, point: any) => sum + point.callsCreated, 0);
     expect(perMinute).toBe(5);
     for (let seen = await next(); seen.callsCreated < 5 || seen.callsFailed < 2;) seen = await next();

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Turn } from '../src/entities/index.js';
+import { Call, type Turn } from '../src/entities/index.js';
 import { TextModelError } from '../src/ports/text-model.js';
 import { isSampled } from '../src/services/automatic-evaluations.js';
 import { judgeByRules, scoreOf } from '../src/services/evaluation-rules.js';
@@ -289,6 +289,15 @@ describe('after a call', () => {
       key: acme.key,
     });
     expect(since.body.data).toEqual([]);
+    expect(await calibration('&since=2999-01-01')).toMatchObject({ sessions: 0, agreement: null });
+    // What was said of test calls says nothing of a version's customers.
+    const em = gateway.database.database.em({ all: true });
+    await em.nativeUpdate(Call, { callSid: sid }, { synthetic: true });
+    expect(await calibration()).toMatchObject({ sessions: 0, by_criterion: [] });
+    expect(
+      (await gateway.call('GET', '/api/v1/evaluations/summary?agent_key=front_desk', { key: acme.key })).body.data,
+    ).toEqual([]);
+    await em.nativeUpdate(Call, { callSid: sid }, { synthetic: false });
   });
 
   it('a text model that refuses to judge is told to operators, and the rules still judge', async () => {
