@@ -411,7 +411,17 @@ describe('what the engine may ask for', () => {
     const { callSid, claimed } = await streaming();
     await claimed.control.runFallback('http_404');
     expect(world.carrier.updated.at(-1)).toMatchObject({ callSid, update: { twiml: expect.stringContaining('gone') } });
+    // A database that is away for a moment does not make anybody ask in vain.
+    const { doNotCall } = world.services;
+    const failures = ['connection refused', 'terminating connection'];
+    doNotCall.addCustomer = async (...wish) => {
+      const failure = failures.shift();
+      if (failure !== undefined) throw new Error(failure);
+      Reflect.deleteProperty(doNotCall, 'addCustomer');
+      return doNotCall.addCustomer(...wish);
+    };
     await claimed.control.addToDoNotCall('asked for it');
+    expect(failures).toEqual([]);
     await claimed.control.addToDoNotCall('asked again');
     expect(await em().find(DoNotCallEntry, { tenantId: 'acme' })).toMatchObject([
       { number: '+15555559999', source: 'agent' },

@@ -34,6 +34,10 @@ export interface CallControlServices {
 /** Twilio's code for a call that is not in a state to be changed, and for one it does not know. */
 const NOT_ACTIVE_CODES: ReadonlySet<number | null> = new Set([21220, 20404]);
 
+/** How long a caller's wish not to be called is tried to be stored, and the longest pause between two attempts. */
+const WISH_PATIENCE_MS = 600_000;
+const WISH_PAUSE_MS = 15_000;
+
 /** One owner's hands on one call. Everything is safe to repeat; an old owner's hands reach nothing. */
 export class OwnedCall implements CallControl {
   /** Set before the carrier is asked: our own redirect also makes Twilio say `stop` (trap 35). */
@@ -119,8 +123,21 @@ export class OwnedCall implements CallControl {
     await this.services.desk.createCallback({ call: await this.call(), ...request });
   }
 
+  /** Tried again, also after the end of the call: nobody asks in vain because the database is away for a minute. */
   async addToDoNotCall(reason: string): Promise<void> {
-    await this.services.doNotCall.addCustomer(await this.call(), reason);
+    const { clock, log } = this.context;
+    const { callId, tenantId } = this.plan;
+    const end = clock.monotonicMs() + WISH_PATIENCE_MS;
+    for (let pause = 200; ; pause = Math.min(pause * 2, WISH_PAUSE_MS)) {
+      try {
+        return await this.services.doNotCall.addCustomer(await this.call(), reason);
+      } catch (error) {
+        const over = clock.monotonicMs() >= end;
+        log[over ? 'error' : 'warn']({ err: error, callId, tenantId }, 'a wish not to be called could not be stored');
+        if (over) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, pause).unref());
+    }
   }
 
   async streamEnded({ by, ended }: { by: 'stop' | 'close'; ended: EndReason | null }): Promise<void> {
