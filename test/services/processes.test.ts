@@ -19,8 +19,10 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 /** More by hand: `KILLS=20 CALLS_PER_KILL=1`. */
 const KILLS = Number(process.env.KILLS ?? 3);
 const CALLS_PER_KILL = Number(process.env.CALLS_PER_KILL ?? 6);
-/** Within this time after the first call of a round the process is killed, ms. */
-const KILL_WITHIN_MS = 5_000;
+/** A call takes more than so many steps: within those of all calls of a round the process is killed. */
+const STEPS_PER_CALL = 8;
+/** The next call begins at most so many steps after the one before. */
+const STEPS_BETWEEN = 4;
 const STATUS_ORDER = ['DIALING', 'UNKNOWN', 'QUEUED', 'RINGING', 'IN_PROGRESS', 'COMPLETED'];
 
 let balancer: Balancer;
@@ -96,7 +98,16 @@ const streamedElsewhere = (callSid: string) =>
     60_000,
   );
 const eventsOf = (sessionId: string) => em().find(SessionEvent, { sessionId }, { orderBy: { seq: 'asc' } });
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+/** What calls have done so far: dials, model sessions, events of their logs. */
+const steps = async () =>
+  steady.carrier.createRequests + steady.model.sessions.length + (await em().count(SessionEvent));
+/** So many steps later: a moment in the life of the calls, on a slow machine the same as on a fast one. Or all are over. */
+const stepsAfter = async (from: number, more: number) =>
+  until(
+    async () => (await steps()) >= from + more || steady.carrier.calls.every((call) => call.over),
+    'the calls to go on',
+    60_000,
+  );
 const collect = async <T>(source: AsyncIterable<T>): Promise<T[]> => {
   const items: T[] = [];
   for await (const item of source) items.push(item);
@@ -159,7 +170,9 @@ describe('a process that is killed', () => {
     const answers: Promise<number>[] = [];
     for (let round = 0; round < KILLS; round += 1) {
       const child = (round === 0 ? children[0] : undefined) ?? (await another());
-      const killed = pause(chance() * KILL_WITHIN_MS).then(() => child.signal('SIGKILL'));
+      const begun = await steps();
+      const moment = Math.floor(chance() * STEPS_PER_CALL * CALLS_PER_KILL);
+      let killed: Promise<void> | null = null;
       for (let n = 0; n < CALLS_PER_KILL; n += 1) {
         if (n % 2 === 0) callers.push(inbound());
         else {
@@ -168,7 +181,8 @@ describe('a process that is killed', () => {
           steady.carrier.behaviours.set(number, { handset: () => conversation('order-status', 'thanks-goodbye') });
           answers.push(dial(number));
         }
-        await pause(chance() * 500);
+        killed ??= stepsAfter(begun, moment).then(() => child.signal('SIGKILL'));
+        await stepsAfter(await steps(), Math.floor(chance() * STEPS_BETWEEN));
       }
       await killed;
       expect(await child.exited).toBeNull();
