@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AuditEntry, Call, RolloutHistory, TenantEvent, TwilioCredential } from '../src/entities/index.js';
+import { ApiKey, AuditEntry, Call, RolloutHistory, TenantEvent, TwilioCredential } from '../src/entities/index.js';
 import { open } from '../src/lib/crypto.js';
 import { encodeCursor } from '../src/lib/cursor.js';
 import { AppError, type ErrorCode } from '../src/lib/errors.js';
@@ -112,9 +112,33 @@ describe('the control plane', () => {
       ]);
     });
 
+    it('that are revoked while they are looked up are not remembered as valid', async () => {
+      const keys = new ApiKeys(ctx);
+      const { apiKey, secret } = await keys.create(admin, 'acme', { name: 'racing' });
+      const em = (...scope: Parameters<typeof test.database.em>) => {
+        const reader = test.database.em(...scope);
+        const findOne = reader.findOne.bind(reader) as (...args: unknown[]) => Promise<unknown>;
+        return Object.assign(reader, {
+          findOne: async (entity: unknown, ...rest: unknown[]) => {
+            const row = await findOne(entity, ...rest);
+            if (entity === ApiKey) await keys.revoke(admin, apiKey.id);
+            return row;
+          },
+        });
+      };
+      const viewers = new Viewers({ ...ctx, database: { em } as never }, { keys: [], sessions: null });
+      await viewers.start();
+      // Read before the revocation, and told of it before the answer.
+      await viewers.tenant(secret, request);
+      expect(await refusal(viewers.tenant(secret, request))).toMatchObject({ code: 'UNAUTHENTICATED' });
+      viewers.stop();
+    });
+
     it('of a suspended tenant are refused with a reason, until it is resumed', async () => {
       const tenants = new Tenants(ctx);
-      const viewers = new Viewers(ctx, { keys: [], sessions: null });
+      // Nothing that was looked up grows old: only word of the change can help.
+      const at = new Date();
+      const viewers = new Viewers({ ...ctx, clock: { ...ctx.clock, now: () => at } }, { keys: [], sessions: null });
       await viewers.start();
       const { secret } = await new ApiKeys(ctx).create(admin, 'globex', { name: 'app' });
       await viewers.tenant(secret, request);

@@ -125,7 +125,10 @@ describe('over GraphQL an admin', () => {
 
   it('decides who gets access', async () => {
     const body = { name: 'Eve', email: 'eve@example.com', company: 'Initech' };
-    const asked = await gateway.call('POST', '/api/v1/api-access-requests', { body });
+    const ask = (form: object) => gateway.call('POST', '/api/v1/api-access-requests', { body: form });
+    const refused = await ask({ ...body, name: ' ', email: 'eve at example' });
+    expect([refused.status, refused.body.details.map((d: any) => d.path)]).toEqual([400, ['email', 'name']]);
+    const asked = await ask(body);
     const query = `{ apiAccessRequests { edges { node { id name email company status } } } }`;
     const id = asked.body.id;
     expect((await must(gateway, query)).apiAccessRequests.edges).toEqual([{ node: { id, ...body, status: 'open' } }]);
@@ -214,6 +217,31 @@ describe('over GraphQL an admin', () => {
     const older = { id: agentId, after: agent.versions.pageInfo.endCursor };
     expect((await must(gateway, read, older)).agent.versions.edges).toEqual([{ node: { number: 1 } }]);
     expect(await rest(`/agents/${agentId}/versions?limit=1`)).toMatchObject({ data: [{ number: 2 }], total: 2 });
+  });
+
+  it('finds nothing under a tenant or agent whose it is not', async () => {
+    await must(gateway, `mutation { createTenant(input: { id: "globex", name: "Globex" }) { id } }`);
+    const post = async (path: string, body: object) => (await gateway.admin('POST', path, body)).body;
+    const theirs = {
+      'api-keys': (await post('/tenants/globex/api-keys', { name: 'app' })).id,
+      'twilio-credentials': (
+        await post('/tenants/globex/twilio-credentials', {
+          account_sid: `AC${'4'.repeat(32)}`,
+          auth_token: 'a-token-4',
+        })
+      ).id,
+      'test-numbers': (await post('/tenants/globex/test-numbers', { number: '+15555550778' })).id,
+    };
+    for (const [kind, id] of Object.entries(theirs)) {
+      expect((await gateway.admin('DELETE', `/tenants/acme/${kind}/${id}`)).status, kind).toBe(404);
+      expect((await rest(`/tenants/globex/${kind}`)).data, kind).toMatchObject([{ id }]);
+    }
+    expect((await rest('/tenants/globex/api-keys')).data[0].revoked_at).toBeNull();
+    const [own] = (await rest('/agents?tenant_id=acme')).data;
+    const other = await post('/agents', { tenant_id: 'globex', key: 'desk' });
+    const version = await post(`/agents/${other.id}/versions`, { prompt: 'Theirs.' });
+    const copy = { from_version_id: version.id };
+    expect((await gateway.admin('POST', `/agents/${own.id}/versions`, copy)).status).toBe(404);
   });
 
   it('routes numbers, changes routes and takes them away', async () => {
