@@ -310,6 +310,33 @@ describe('after a call', () => {
     Object.assign(gateway.model.textFaults, noTextFaults());
   });
 
+  it('a failed call that was judged stays failed, and is not waiting for a review any more', async () => {
+    gateway.model.faults.refuseWith = 404;
+    const { sid: failed } = await call('+15555550341');
+    gateway.model.faults.refuseWith = null;
+    const { id } = await until(async () => {
+      const session = await sessionOf(failed);
+      return session?.status === 'failed' && session;
+    }, 'the failure');
+    const waiting = async (reviewed: boolean) =>
+      (
+        await gateway.call('GET', `/api/v1/voice-sessions?status=failed&reviewed=${reviewed}`, { key: acme.key })
+      ).body.data.map((session: any) => session.id);
+    expect([await waiting(false), await waiting(true)]).toEqual([[id], []]);
+    const judge = (score: number) =>
+      gateway.call('POST', `/api/v1/voice-sessions/${id}/evaluations`, { key: acme.key, body: { score } });
+    expect((await judge(0)).status).toBe(200);
+    expect([await waiting(false), await waiting(true)]).toEqual([[], [id]]);
+    const { status, reviewed_at: first } = await sessionOf(failed);
+    expect([status, first]).toEqual(['failed', expect.any(String)]);
+    await judge(0.1);
+    expect((await sessionOf(failed)).reviewed_at).toBe(first);
+    const query = `{ voiceSessions(filter: { reviewed: true, status: [FAILED] }) { edges { node { id reviewedAt } } } }`;
+    expect((await must(gateway, query, {}, acme.key)).voiceSessions.edges).toEqual([
+      { node: { id, reviewedAt: first } },
+    ]);
+  });
+
   it('nobody judges by itself without a rubric, or when the sample falls on no call', async () => {
     await gateway.admin('PUT', `/agents/${acme.agent.id}/rubric`, { ...RUBRIC, sample_rate: 0 });
     const [unsampled, without] = await Promise.all([call('+15555550331'), call('+15555550332', globex.number)]);

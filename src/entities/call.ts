@@ -95,6 +95,8 @@ export const VoiceSession = defineEntity({
     /** As its call. */
     synthetic: p.boolean().default(false),
     endReason: p.string().length(40).nullable(),
+    /** When a person judged it first. Its status says so only where the session had not FAILED. */
+    reviewedAt: p.datetime().nullable(),
     summary: p.text().nullable(),
     /** `extract` or the text model's name. */
     summarySource: p.string().length(100).nullable(),

@@ -27,6 +27,7 @@ export async function sessionRoutes(app: RestApp, { services }: RestDoorOptions)
           status: Type.Optional(Word(SESSION_STATUS_WORDS)),
           stream_id: Type.Optional(Text(64)),
           agent_key: Type.Optional(Text(100)),
+          reviewed: Type.Optional(Type.Boolean({ description: 'Whether a person judged it.' })),
           synthetic,
         }),
         response: { 200: ListOf(SessionRow), ...errors() },

@@ -139,7 +139,11 @@ export class Evaluations {
       sessionId: session.id,
       agentVersionId: session.agentVersionId ?? null,
     });
-    if (session.status === 'COMPLETED' && isByPeople(row)) session.status = 'REVIEWED';
+    if (isByPeople(row)) {
+      session.reviewedAt ??= this.ctx.clock.now();
+      // How it failed stays to be seen and counted.
+      if (session.status === 'COMPLETED') session.status = 'REVIEWED';
+    }
     session.tags = [...new Set([...session.tags, ...verdict.tags])];
     call.evaluationScore = meanScore([...before, row]);
     await em.flush();

@@ -15,6 +15,8 @@ export interface VoiceSessionFilter {
   agentVersionId?: string | null;
   streamSid?: string | null;
   escalated?: boolean | null;
+  /** Whether a person judged it. */
+  reviewed?: boolean | null;
   /** Missing: synthetic calls' too. */
   synthetic?: boolean | null;
   startedAfter?: Date | null;
@@ -86,13 +88,14 @@ export class SessionsQuery {
 }
 
 function whereSession(filter: VoiceSessionFilter): FilterQuery<VoiceSession> {
-  const { status, startedAfter, startedBefore } = filter;
+  const { status, reviewed, startedAfter, startedBefore } = filter;
   if (filter.agentVersionId != null && !isUuid(filter.agentVersionId)) return { id: { $in: [] } };
   const equal = (['agentKey', 'agentVersionId', 'streamSid', 'escalated', 'synthetic'] as const).flatMap((name) =>
     filter[name] == null ? [] : [[name, filter[name]] as const],
   );
   return {
     ...Object.fromEntries(equal),
+    ...(reviewed == null ? {} : { reviewedAt: reviewed ? { $ne: null } : null }),
     ...(status == null || status.length === 0 ? {} : { status: { $in: [...status] } }),
     ...(startedAfter == null && startedBefore == null
       ? {}

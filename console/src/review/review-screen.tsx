@@ -15,11 +15,11 @@ import { hrefOf } from '../route.js';
 import { Chip, Empty, Parties, Problem } from '../shell/parts.js';
 import { EvaluationForm } from './evaluation-form.js';
 
-const VIEWS: Record<string, { status: SessionStatus[]; escalated?: boolean }> = {
-  'Not reviewed': { status: ['COMPLETED', 'FAILED'] },
+const VIEWS: Record<string, { status: SessionStatus[]; escalated?: boolean; reviewed?: boolean }> = {
+  'Not reviewed': { status: ['COMPLETED', 'FAILED'], reviewed: false },
   Escalated: { status: ['COMPLETED', 'FAILED', 'REVIEWED'], escalated: true },
   Failed: { status: ['FAILED'] },
-  Reviewed: { status: ['REVIEWED'] },
+  Reviewed: { status: ['REVIEWED', 'FAILED'], reviewed: true },
 };
 
 /** Calls that are over, to be read and judged. */

@@ -71,6 +71,8 @@ export class VoiceSessionType {
   synthetic!: boolean;
   @Field(() => String, { nullable: true })
   endReason!: string | null;
+  @Field(() => DateTime, { nullable: true, description: 'When a person judged it first; a FAILED one stays FAILED.' })
+  reviewedAt!: Date | null;
   @Field(() => String, { nullable: true })
   summary!: string | null;
   @Field(() => String, { nullable: true, description: 'extract, or the text model’s name.' })
@@ -108,6 +110,8 @@ export class VoiceSessionFilter implements Filter {
   streamSid?: string | null;
   @Field(() => Boolean, { nullable: true })
   escalated?: boolean | null;
+  @Field(() => Boolean, { nullable: true, description: 'Whether a person judged it.' })
+  reviewed?: boolean | null;
   @Field(() => Boolean, { nullable: true })
   synthetic?: boolean | null;
   @Field(() => DateTime, { nullable: true, description: 'At or after.' })
