@@ -1,4 +1,4 @@
-import { type EntityManager } from '@mikro-orm/postgresql';
+import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
 import { Agent, Scenario, SyntheticCall, type CallerLine } from '../entities/index.js';
 import type { Page } from '../lib/cursor.js';
 import { AppError, notFound } from '../lib/errors.js';
@@ -92,7 +92,7 @@ export class Scenarios {
   async update(viewer: Viewer, id: string, change: ScenarioChange): Promise<Scenario> {
     requireAdmin(viewer);
     return this.write(change.name ?? '', viewer, async (em) => {
-      const scenario = await scenarioOf(em, id);
+      const scenario = await scenarioOf(em, id, true);
       const before = shown(scenario);
       const fields = checked(change, scenario);
       await refuseRewriting(em, scenario, fields);
@@ -107,7 +107,7 @@ export class Scenarios {
   async remove(viewer: Viewer, id: string): Promise<Scenario> {
     requireAdmin(viewer);
     return inTransaction(this.ctx, viewer, async (em) => {
-      const scenario = await scenarioOf(em, id);
+      const scenario = await scenarioOf(em, id, true);
       if ((await em.count(SyntheticCall, { scenarioId: scenario.id })) > 0)
         throw new AppError(
           'CONFLICT',
@@ -151,8 +151,13 @@ function whereScenario({ agentId }: ScenarioFilter) {
   return isUuid(agentId) ? { agentId } : { id: { $in: [] } };
 }
 
-async function scenarioOf(em: EntityManager, id: string): Promise<Scenario> {
-  const scenario = await em.findOne(Scenario, { id: knownId('scenario', id) });
+/** `lock`: no run begins to play it before the transaction ends. */
+async function scenarioOf(em: EntityManager, id: string, lock = false): Promise<Scenario> {
+  const scenario = await em.findOne(
+    Scenario,
+    { id: knownId('scenario', id) },
+    lock ? { lockMode: LockMode.PESSIMISTIC_WRITE } : {},
+  );
   if (scenario === null) throw notFound('scenario');
   return scenario;
 }
