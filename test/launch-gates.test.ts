@@ -720,6 +720,9 @@ describe('a number that begins to lead callers to an agent', () => {
     const forced = { ...input, force: true, reason: 'The carrier is known.' };
     expect(await ask('createPhoneRoute', create, { input: forced })).toMatchObject({ id: expect.any(String) });
     expect(await overRest.report(draft.id)).toMatchObject({ forcedReason: 'The carrier is known.' });
+    // Whoever forced it once is not asked for each of its numbers.
+    const third = { ...input, number: freshNumber() };
+    expect(await ask('createPhoneRoute', create, { input: third })).toMatchObject({ id: expect.any(String) });
     const audited = { subjectId: draft.id, action: 'agent_version.forced' };
     expect(await all().findOneOrFail(AuditEntry, audited)).toMatchObject({ reason: 'The carrier is known.' });
   });

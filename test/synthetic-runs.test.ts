@@ -244,6 +244,26 @@ describe('a run of synthetic calls', { timeout: 240_000 }, () => {
     expect([busy.status, busy.body.details[0].path]).toEqual([409, 'intent']);
   });
 
+  it('asks for every intent in turn, and for nothing of a tenant that is suspended', async () => {
+    const goodbye = { caller_lines: lines(THANKS) };
+    const ids = [
+      await acme.scenario({ ...goodbye, intent: 'goodbye' }),
+      await acme.scenario({ ...goodbye, intent: 'goodbye' }),
+      await acme.scenario({ ...goodbye, intent: 'farewell' }),
+    ];
+    const id = await acme.start(ids, { count: 4, concurrency: 1 });
+    const intents = (await acme.report(id)).calls.map((call: any) => call.intent);
+    expect(intents).toEqual(['goodbye', 'farewell', 'goodbye', 'goodbye']);
+    await until(async () => (await acme.report(id)).calls[0].status !== 'queued', 'the first call');
+    await acme.admin('POST', '/tenants/acme/suspend', { reason: 'unpaid' });
+    const again = { scenario_ids: ids, count: 1 };
+    const refused = await gateway.admin('POST', `/agent-versions/${acme.version.id}/synthetic-runs`, again);
+    expect(refused.body.code).toBe('TENANT_SUSPENDED');
+    const run = await acme.ended(id);
+    expect(run.calls[3].failures[0]).toContain('The line said: “We are sorry');
+    await acme.admin('POST', '/tenants/acme/resume');
+  });
+
   it('is shown to its tenant, started by admins only, and no business of anybody else', async () => {
     const globex = await seedCallable(gateway, 'globex', '+15555559999');
     const scenario = await acme.scenario({ intent: 'goodbye', caller_lines: lines(THANKS) });
