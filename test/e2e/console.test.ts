@@ -14,7 +14,11 @@ beforeAll(async () => {
   files = await buildConsole();
   gateway = await startGateway({ env: { ADMIN_PASSWORD: PASSWORD }, overrides: { consoleFiles: files } });
   acme = await seedCallable(gateway, 'acme', '+15555551234', { intents: [{ name: 'order_status' }] });
-  const rubric = { criteria: [{ key: 'politeness', description: 'Is it kind?', weight: 1 }], sample_rate: 0 };
+  const criteria = [
+    { key: 'politeness', description: 'Is it kind?', weight: 1 },
+    { key: 'brevity', description: 'Is it brief?', weight: 1 },
+  ];
+  const rubric = { criteria, sample_rate: 0 };
   expect((await gateway.admin('PUT', `/agents/${acme.agent.id}/rubric`, rubric)).body).toMatchObject(rubric);
   await seedCallable(gateway, 'globex', '+15555559999');
   browser = await openBrowser();
@@ -81,6 +85,8 @@ it('lets a supervisor follow a call, step in and end it', async () => {
   await page.getByText('Nobody is on the line').waitFor();
 
   await page.getByRole('link', { name: 'Review it' }).click();
+  // What nobody judged is not recorded as judged.
+  expect(await page.getByRole('button', { name: 'Record' }).isDisabled()).toBe(true);
   await page.getByRole('slider', { name: 'politeness' }).fill('0.35');
   await page.getByRole('textbox', { name: 'Notes' }).fill('Should have offered Wednesday');
   await page.getByRole('button', { name: 'Record' }).click();

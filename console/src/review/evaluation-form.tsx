@@ -16,21 +16,19 @@ interface EvaluationFormProps {
   onRecorded: () => void;
 }
 
-const FIRST_SCORE = 0.8;
+/** Where a slider stands that nobody moved: it says nothing. */
+const UNMOVED = 0.5;
 
-/** A person's verdict on a call. */
+/** A person's verdict on a call: of the criteria whose sliders were moved, since the others would pass for judgements. */
 export function EvaluationForm({ sessionId, criteria, onRecorded }: EvaluationFormProps) {
   const [scores, setScores] = useState<Readonly<Record<string, number>>>({});
   const [{ fetching, error }, record] = useMutation(RecordEvaluationDocument);
   const asked = criteria.length > 0 ? criteria : [{ key: 'Score', description: '0 is bad, 1 is good' }];
-  const scoreOf = (key: string): number => scores[key] ?? FIRST_SCORE;
+  const judged = Object.entries(scores).map(([key, score]) => ({ key, score }));
   const submit = (event: FormEvent<HTMLFormElement>): void => {
     const form = event.currentTarget;
     const text = fieldsOf(event);
-    const verdict =
-      criteria.length > 0
-        ? { criteria: criteria.map(({ key }) => ({ key, score: scoreOf(key) })) }
-        : { score: scoreOf('Score') };
+    const verdict = criteria.length > 0 ? { criteria: judged } : { score: scores.Score! };
     const tags = text('tags')
       .split(/[,\s]+/)
       .filter(Boolean);
@@ -46,20 +44,20 @@ export function EvaluationForm({ sessionId, criteria, onRecorded }: EvaluationFo
     <form className="act" onSubmit={submit} aria-label="Evaluate">
       {asked.map(({ key, description }) => (
         <label className="score" key={key} title={description}>
-          {key} <span className="clock">{scoreOf(key).toFixed(2)}</span>
+          {key} <span className="clock">{scores[key]?.toFixed(2) ?? 'not judged'}</span>
           <input
             type="range"
             min={0}
             max={1}
             step={0.05}
-            value={scoreOf(key)}
+            value={scores[key] ?? UNMOVED}
             onChange={({ target }) => setScores({ ...scores, [key]: target.valueAsNumber })}
           />
         </label>
       ))}
       <input name="notes" placeholder="What was good, what was not?" maxLength={4_000} aria-label="Notes" />
       <input name="tags" placeholder="tags" aria-label="Tags" />
-      <button className="primary" disabled={fetching}>
+      <button className="primary" disabled={fetching || judged.length === 0}>
         Record
       </button>
       <Problem text={error?.message} />
