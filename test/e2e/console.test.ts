@@ -121,7 +121,7 @@ it('shows people of a tenant nothing of another, and says when its session is re
 
 it('lets an operator work off callbacks and alerts', async () => {
   const due = new Date(Date.now() - 60_000).toISOString();
-  const task = { number: '+15555550188', reason: 'Wants an offer', due_at: due };
+  const task = { number: '+15555550188', reason: 'Wants an offer', due_at: due, sla_due_at: due };
   expect((await gateway.call('POST', '/api/v1/callbacks', { key: acme.key, body: task })).status).toBe(200);
   await gateway.call('POST', '/api/v1/incoming-call', { body: 'To=%2B15555551234', headers: FORM });
   const page = await openConsole();
@@ -129,9 +129,11 @@ it('lets an operator work off callbacks and alerts', async () => {
   await page.getByRole('button', { name: 'Log in' }).click();
   await page.getByRole('link', { name: 'Callbacks' }).click();
   await page.getByRole('listitem').filter({ hasText: 'Wants an offer' }).getByText(/ago/).waitFor();
+  await page.getByRole('button', { name: 'Promise broken' }).click();
+  await page.getByText('Wants an offer').waitFor();
   await page.getByRole('button', { name: 'Claim' }).click();
   await page.getByRole('button', { name: 'Done' }).click();
-  await page.getByText('Nobody waits for a call back.').waitFor();
+  await page.getByText('Nobody waits longer than was promised.').waitFor();
   await page.getByRole('button', { name: 'Closed' }).click();
   await page.getByText('Wants an offer').waitFor();
 

@@ -12,14 +12,19 @@ import {
 import { hrefOf } from '../route.js';
 import { Chip, Empty, Problem } from '../shell/parts.js';
 
-const VIEWS: Record<string, CallbackState[]> = { Waiting: ['OPEN', 'CLAIMED'], Closed: ['DONE', 'CANCELED'] };
+const VIEWS: Record<string, { state: CallbackState[]; slaBreached?: boolean; none: string }> = {
+  Waiting: { state: ['OPEN', 'CLAIMED'], none: 'Nobody waits for a call back.' },
+  'Promise broken': { state: ['OPEN', 'CLAIMED'], slaBreached: true, none: 'Nobody waits longer than was promised.' },
+  Closed: { state: ['DONE', 'CANCELED'], none: 'None yet.' },
+};
 const EVERY_MS = 5_000;
 
 /** Whom somebody promised to call back. */
 export function CallbacksScreen() {
   const { tenantId } = useConsole();
   const [view, setView] = useState('Waiting');
-  const [{ data, error }, ask] = useQuery({ query: CallbacksDocument, variables: { tenantId, state: VIEWS[view] } });
+  const { none, ...filter } = VIEWS[view]!;
+  const [{ data, error }, ask] = useQuery({ query: CallbacksDocument, variables: { tenantId, ...filter } });
   useEffect(() => {
     const timer = setInterval(() => ask({ requestPolicy: 'network-only' }), EVERY_MS);
     return () => clearInterval(timer);
@@ -37,7 +42,7 @@ export function CallbacksScreen() {
         ))}
       </div>
       <Problem text={error?.message} />
-      {tasks?.length === 0 && <Empty>{view === 'Waiting' ? 'Nobody waits for a call back.' : 'None yet.'}</Empty>}
+      {tasks?.length === 0 && <Empty>{none}</Empty>}
       <ul className="cards">
         {tasks?.map((task) => (
           <Task key={task.id} task={task} />
