@@ -57,6 +57,11 @@ const say = (name: string): Step => ({ say: owner.model.library.clip(name) });
 const log = ({ session }: Talk) => em().find(SessionEvent, { sessionId: session.id }, { orderBy: { seq: 'asc' } });
 const acts = async (t: Talk) =>
   (await log(t)).filter(({ type }) => type === 'SupervisorActed').map(({ payload }) => payload.action);
+/** What the audit log says of this call, oldest first. */
+const audited = async ({ row }: Talk) =>
+  (await em().find(AuditEntry, { subjectId: row.id }, { orderBy: { createdAt: 'asc', id: 'asc' } })).map(
+    ({ action }) => action,
+  );
 const post = (gateway: TestGateway, t: Talk, act: string, body: object = {}, key = acme.key) =>
   gateway.call('POST', `/api/v1/calls/${t.call.sid}/${act}`, { key, body });
 /** The model session that talks to the newest caller. */
@@ -88,8 +93,8 @@ describe('a supervisor at any process', () => {
       payload: { action: 'WHISPER', by: whisperToAgent.by, commandId: whisperToAgent.commandId },
     });
     expect((await turns(t)).some(({ content }) => content.includes('refund'))).toBe(false);
-    const audited = await em().find(AuditEntry, { subjectId: t.row.id }, { orderBy: { createdAt: 'asc' } });
-    expect(audited).toMatchObject([
+    const entries = await em().find(AuditEntry, { subjectId: t.row.id }, { orderBy: { createdAt: 'asc' } });
+    expect(entries).toMatchObject([
       { action: 'call.said', actor: whisperToAgent.by, address: '127.0.0.1', after: { text: 'One moment please.' } },
       { action: 'call.whispered', tenantId: 'acme', subjectType: 'call' },
     ]);
@@ -120,9 +125,17 @@ describe('a supervisor at any process', () => {
       acme.key,
     );
     expect(handBack.escalated).toBe(true);
-    expect(await acts(t)).toEqual(['MUTE', 'SAY', 'UNMUTE', 'TAKE_OVER', 'HAND_BACK']);
     await post(owner, t, 'end');
     await t.over;
+    expect(await acts(t)).toEqual(['MUTE', 'SAY', 'UNMUTE', 'TAKE_OVER', 'HAND_BACK', 'END']);
+    expect(await audited(t)).toEqual([
+      'call.agent_muted',
+      'call.said',
+      'call.agent_unmuted',
+      'call.taken_over',
+      'call.handed_back',
+      'call.ended',
+    ]);
   });
 
   it('transfers: the caller is sent on, the call is escalated, the tenant hears of it', async () => {
@@ -136,6 +149,7 @@ describe('a supervisor at any process', () => {
       'the end of the session',
     );
     expect(session).toMatchObject({ endReason: 'TRANSFERRED', escalated: true });
+    expect(await audited(t)).toEqual(['call.transferred']);
     const story = (await log(t)).map(({ type }) => type).filter((type) => /Supervisor|Escalated|Ended/.test(type));
     expect(story).toEqual(['SessionEscalated', 'SupervisorActed', 'SessionEnded']);
     const sent = await em().execute(
@@ -169,11 +183,13 @@ describe('a supervisor at any process', () => {
     ).toMatchObject({
       endReason: 'INTENT',
     });
+    expect(await audited(t)).toEqual(['call.escalated', 'call.ended']);
     expect(await post(other, t, 'say', { text: 'late' })).toMatchObject({
       status: 409,
       body: { code: 'CALL_NOT_ACTIVE' },
     });
     expect(await post(other, t, 'end')).toMatchObject({ status: 409, body: { code: 'CALL_NOT_ACTIVE' } });
+    expect(await acts(t)).toEqual(['ESCALATE', 'END']);
   });
 
   it('ends a call that still rings, which no process owns', async () => {
@@ -235,6 +251,7 @@ describe('a warm transfer', () => {
       'SessionEnded',
     ]);
     expect(await acts(t)).toEqual(['WHISPER', 'TRANSFER']);
+    expect(await audited(t)).toEqual(['call.whispered', 'call.transferred_warm']);
     const sent = await em().execute(
       `select payload from tenant_event where event = 'voice.call.escalated' and payload->'data'->>'call_sid' = ?`,
       [t.call.sid],

@@ -20,6 +20,8 @@ export interface Settlement {
   attempt: WebhookAttempt;
   /** Why the endpoint must not be asked again (`410 Gone`). */
   disable?: string;
+  /** The endpoint wants nothing before this (`Retry-After`): whatever waits for it waits, too. */
+  pauseUntil?: Date;
 }
 
 interface Waiting {
@@ -128,6 +130,12 @@ export class DeliveryQueue {
             WebhookEndpoint,
             { id: delivery.endpointId },
             { enabled: false, disabledReason: settlement.disable, updatedAt: now },
+          );
+        if (settlement.pauseUntil !== undefined)
+          await em.execute(
+            `update webhook_delivery set next_attempt_at = ?, updated_at = ?
+              where endpoint_id = ? and status in ('PENDING', 'FAILED') and next_attempt_at < ?`,
+            [settlement.pauseUntil, now, delivery.endpointId, settlement.pauseUntil],
           );
         // About a failed event, but never about itself: that would never end.
         if (settlement.status === 'DEAD_LETTER' && delivery.event !== 'voice.webhook.delivery_failed')

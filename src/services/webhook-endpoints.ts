@@ -26,6 +26,7 @@ export interface WebhookEndpointInput {
 /** Both signatures are sent for this long after a rotation, unless it says otherwise. */
 const OVERLAP_SECONDS = 86_400;
 const MAX_OVERLAP_SECONDS = 2_592_000;
+/** Enabled at once; one that was given up must not stand in the way of its successor. */
 const MAX_ENDPOINTS = 50;
 
 /** Where a tenant's events go. The secret (`whsec_…`, Standard Webhooks) is shown once and sealed at rest. */
@@ -41,11 +42,7 @@ export class WebhookEndpoints implements RuntimeWebhook {
     const tenant = tenantOf(viewer, tenantId);
     const fields = this.check(input, true);
     return this.context.database.em({ tenantId: tenant }).transactional(async (em) => {
-      if ((await em.count(WebhookEndpoint, {})) >= MAX_ENDPOINTS) {
-        const check = new Check();
-        check.fail('url', `a tenant has at most ${MAX_ENDPOINTS} endpoints`);
-        check.done();
-      }
+      if (fields.enabled) await requireRoom(em, tenant, 'url');
       return this.insert(em, viewer, tenant, { ...fields, url: fields.url!, fromRuntimeConfig: false });
     });
   }
@@ -53,7 +50,8 @@ export class WebhookEndpoints implements RuntimeWebhook {
   async update(viewer: Viewer, id: string, input: WebhookEndpointInput): Promise<WebhookEndpoint> {
     requireScope(viewer, 'webhooks:write');
     const fields = this.check(input, false);
-    const changed = await this.change(viewer, id, 'webhook_endpoint.updated', (endpoint) => {
+    const changed = await this.change(viewer, id, 'webhook_endpoint.updated', async (endpoint, em) => {
+      if (input.enabled === true && !endpoint.enabled) await requireRoom(em, endpoint.tenantId as string, 'enabled');
       if (input.url != null) endpoint.url = fields.url!;
       if (input.events !== undefined) endpoint.events = fields.events;
       if (input.description !== undefined) endpoint.description = fields.description;
@@ -163,14 +161,14 @@ export class WebhookEndpoints implements RuntimeWebhook {
     viewer: Viewer,
     id: string,
     action: string,
-    apply: (endpoint: WebhookEndpoint) => void,
+    apply: (endpoint: WebhookEndpoint, em: EntityManager) => void | Promise<void>,
   ): Promise<WebhookEndpoint> {
     const { tenantId } = await this.get(viewer, id);
     return this.context.database.em({ tenantId: tenantId as string }).transactional(async (em) => {
       const endpoint = await em.findOneOrFail(WebhookEndpoint, { id });
       const shown = () => ({ url: endpoint.url, events: endpoint.events, enabled: endpoint.enabled });
       const before = shown();
-      apply(endpoint);
+      await apply(endpoint, em);
       audit(em, viewer, {
         tenantId: tenantId as string,
         action,
@@ -196,6 +194,14 @@ export class WebhookEndpoints implements RuntimeWebhook {
     check.done();
     return { url, events, description, enabled: input.enabled ?? true };
   }
+}
+
+/** Throws VALIDATION_FAILED when a tenant has as many endpoints as there may be. */
+async function requireRoom(em: EntityManager, tenantId: string, field: string): Promise<void> {
+  if ((await em.count(WebhookEndpoint, { tenantId, enabled: true })) < MAX_ENDPOINTS) return;
+  const check = new Check();
+  check.fail(field, `a tenant has at most ${MAX_ENDPOINTS} enabled endpoints`);
+  check.done();
 }
 
 const newWebhookSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;

@@ -117,6 +117,8 @@ describe('an inbound call', () => {
     });
     const session = await ended(call.sid);
     expect(call.streams).toHaveLength(2);
+    // The model of the new stream knows what was said on the old one.
+    expect(JSON.stringify(gateway.model.sessions.at(-1)!.conversation.items)).toContain('how can I help you?');
     expect(session.transcript.map((t: { content: string }) => t.content)).toEqual([
       'Hello, how can I help you?',
       'Hi, I would like to know where my order is.',

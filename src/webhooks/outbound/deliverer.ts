@@ -88,8 +88,9 @@ export class WebhookDeliverer {
     const running = new Set<Promise<void>>();
     let leased: LeasedDelivery[] = [];
     let endpoint: WebhookEndpoint | null = null;
-    let gone = false;
-    while (!this.stopped && !gone) {
+    // It is gone, or wants to be left alone for a while: what was leased for it comes back when the lease ends.
+    let unwelcome = false;
+    while (!this.stopped && !unwelcome) {
       bell.hush();
       if (leased.length === 0) {
         // Looked up each time: a busy endpoint must hear of its new secret, and of its end, while events still wait for it.
@@ -101,7 +102,8 @@ export class WebhookDeliverer {
       for (const delivery of leased.splice(0, PER_ENDPOINT - running.size)) {
         const sent: Promise<void> = this.attempt(endpoint!, delivery)
           .then(
-            (settlement) => void (gone ||= settlement?.disable !== undefined),
+            (settlement) =>
+              void (unwelcome ||= settlement?.disable !== undefined || settlement?.pauseUntil !== undefined),
             // The database is away: the lease ends, and it is sent again with the same id.
             (err: unknown) =>
               this.context.log.warn({ err, endpointId }, 'a webhook delivery could not be written down'),
@@ -188,14 +190,16 @@ export function settle(
   if (answered && outcome.status >= 200 && outcome.status < 300) return { status: 'DELIVERED', retryAt: null, attempt };
   if (answered && outcome.status === 410)
     return { status: 'DEAD_LETTER', retryAt: null, attempt, disable: 'The endpoint answered 410 Gone' };
-  const next = schedule[attemptsBefore + 1];
-  if (next === undefined) return { status: 'DEAD_LETTER', retryAt: null, attempt };
   const asked =
     answered && (outcome.status === 429 || outcome.status === 503)
       ? retryAfterSeconds(outcome.headers['retry-after'], at)
       : 0;
-  const seconds = Math.max(next * (1 + Math.random() * JITTER), asked);
-  return { status: 'FAILED', retryAt: new Date(at.getTime() + seconds * 1_000), attempt };
+  const after = (seconds: number) => new Date(at.getTime() + seconds * 1_000);
+  const pause = asked === 0 ? {} : { pauseUntil: after(asked) };
+  const next = schedule[attemptsBefore + 1];
+  if (next === undefined) return { status: 'DEAD_LETTER', retryAt: null, attempt, ...pause };
+  const retryAt = after(Math.max(next * (1 + Math.random() * JITTER), asked));
+  return { status: 'FAILED', retryAt, attempt, ...pause };
 }
 
 /** `Retry-After` as seconds or as a date (RFC 9110); nonsense counts as absent. */
