@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 
 /** Durable background work in the database (pg-boss), so that an outage delays it and a crash does not lose it. */
 export interface Jobs {
-  /** Enqueues; with `em` inside that transaction: committed together or not at all. Resolves to the job id, null when `singletonKey` already waits. */
+  /** Enqueues; with `em` inside that transaction: committed together or not at all. Resolves to the job's id. */
   send(queue: string, data: object, options?: JobOptions, em?: EntityManager): Promise<string | null>;
   /** Registers the worker of a queue. A handler that throws is retried after the queue's policy. */
   work<T extends object>(queue: string, policy: QueuePolicy, handler: (job: Job<T>) => Promise<void>): Promise<void>;
@@ -23,7 +23,6 @@ export interface Job<T> {
 
 export interface JobOptions {
   startAfter?: Date;
-  singletonKey?: string;
 }
 
 export interface QueuePolicy {
@@ -37,7 +36,5 @@ export interface QueuePolicy {
   maxRetryDelaySeconds?: number;
   /** Jobs run at once in this process; 0: it only enqueues. */
   concurrency?: number;
-  /** Seconds between polls when idle; enqueueing in this process wakes the worker at once. */
-  pollSeconds?: number;
   expireSeconds?: number;
 }

@@ -30,7 +30,6 @@ export class AfterCall {
       retryLimit: TEXT_MODEL_RETRIES,
       retryDelaySeconds: settings.timing.textModelRetryMs / 1_000,
       maxRetryDelaySeconds: MAX_RETRY_DELAY_SECONDS,
-      pollSeconds: 2,
     };
     await jobs.work<{ sessionId: string }>(SUMMARY_QUEUE, { ...policy, concurrency: judging ? 4 : 0 }, (job) =>
       this.summarize(job),
@@ -40,7 +39,7 @@ export class AfterCall {
     );
     await jobs.work<{ callId: string }>(
       COMPLETED_QUEUE,
-      { retryLimit: 10, retryDelaySeconds: 1, concurrency: 2, pollSeconds: 1 },
+      { retryLimit: 10, retryDelaySeconds: 1, concurrency: 2 },
       (job) => this.complete(job.data.callId),
     );
   }

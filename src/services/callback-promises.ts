@@ -24,7 +24,7 @@ export class CallbackPromises {
   /** Registers its queue and schedule; before the jobs are started. */
   async work(): Promise<void> {
     const { jobs } = this.context;
-    await jobs.work(CALLBACK_PROMISES_QUEUE, { retryLimit: 0, pollSeconds: 2 }, () => this.sweep());
+    await jobs.work(CALLBACK_PROMISES_QUEUE, { retryLimit: 0 }, () => this.sweep());
     await jobs.schedule(CALLBACK_PROMISES_QUEUE, '* * * * *');
   }
 

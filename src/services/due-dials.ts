@@ -43,7 +43,7 @@ export class DueDials {
 
   /** Registers the worker: at wake-ups, and every minute in one process of the installation. */
   async work(): Promise<void> {
-    await this.context.jobs.work(DUE_DIALS_QUEUE, { retryLimit: 0, pollSeconds: 2 }, () => this.sweep());
+    await this.context.jobs.work(DUE_DIALS_QUEUE, { retryLimit: 0 }, () => this.sweep());
     await this.context.jobs.schedule(DUE_DIALS_QUEUE, '* * * * *');
   }
 

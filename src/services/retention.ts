@@ -35,7 +35,7 @@ export class Retention {
   /** Registers its queue and schedule; before the jobs are started. */
   async work(): Promise<void> {
     const { jobs } = this.context;
-    await jobs.work(RETENTION_QUEUE, { retryLimit: 2, pollSeconds: 30 }, (job) => this.forget(job.signal));
+    await jobs.work(RETENTION_QUEUE, { retryLimit: 2 }, (job) => this.forget(job.signal));
     await jobs.schedule(RETENTION_QUEUE, SCHEDULE);
   }
 

@@ -29,7 +29,7 @@ export class RolloutWatch {
 
   /** Registers the worker and its schedule. */
   async work(): Promise<void> {
-    await this.ctx.jobs.work<Wake>(ROLLOUT_QUEUE, { retryLimit: 3, retryDelaySeconds: 1, pollSeconds: 2 }, ({ data }) =>
+    await this.ctx.jobs.work<Wake>(ROLLOUT_QUEUE, { retryLimit: 3, retryDelaySeconds: 1 }, ({ data }) =>
       this.wake(data),
     );
     await this.ctx.jobs.schedule(ROLLOUT_QUEUE, EVERY_MINUTE);

@@ -85,7 +85,6 @@ export class SyntheticRunner {
         backoff: false,
         expireSeconds: JOB_EXPIRES_SECONDS,
         concurrency: caller === null ? 0 : RUNS_AT_ONCE,
-        pollSeconds: 2,
       },
       async (job) => {
         if (this.stopping.signal.aborted) throw new Leaving();

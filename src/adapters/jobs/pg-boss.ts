@@ -6,8 +6,15 @@ import type { Logger } from '../../ports/logger.js';
 
 /** A job of a process that died is handed to another after this long (pg-boss refuses less than 10 s). */
 const HEARTBEAT_SECONDS = 15;
-const DEFAULT_POLL_SECONDS = 2;
+/** Without notifications (a pooler that shares connections between transactions), and how often even with them. */
+const POLL_SECONDS = 2;
+const POLL_SECONDS_WHEN_NOTIFIED = 5;
 const DEFAULT_EXPIRE_SECONDS = 300;
+
+/** Until it is written down what a job's time counts from. */
+const WRITTEN_MS = 100;
+/** Node's own limit. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** An id that no job has. */
 const NO_JOB = '00000000-0000-0000-0000-000000000000';
@@ -15,13 +22,14 @@ const NO_JOB = '00000000-0000-0000-0000-000000000000';
 interface Registration {
   policy: QueuePolicy;
   handler: (job: Job<never>) => Promise<void>;
-  workerIds: string[];
 }
 
 /** {@link Jobs} on pg-boss, in the same database as everything else: PostgreSQL or the embedded one. */
 export class PgBossJobs implements Jobs {
   private readonly boss: PgBoss;
   private readonly queues = new Map<string, Registration>();
+  /** Worker ids of pg-boss. */
+  private readonly workers = new Map<string, string>();
   private readonly schedules = new Map<string, string>();
   private started = false;
   private starting: Promise<void> | null = null;
@@ -35,6 +43,8 @@ export class PgBossJobs implements Jobs {
       ...(database.pglite === null
         ? { connectionString: database.url!, max: 4 }
         : { db: fromPglite(database.pglite), backend: 'pglite' as const }),
+      // A worker looks when the transaction of a job commits, in whichever process; polls are the net.
+      useListenNotify: true,
       // A minute's precision is all that the schedules need, and each check is a query on an idle machine.
       cronMonitorIntervalSeconds: 30,
       cronWorkerIntervalSeconds: 5,
@@ -43,16 +53,16 @@ export class PgBossJobs implements Jobs {
       ...options,
     });
     this.boss.on('error', (error: Error) => log.error({ err: error }, 'job queue error'));
+    this.boss.on('warning', ({ message }) => log.warn({ detail: message }, 'job queue warns'));
   }
 
   async send(queue: string, data: object, options: JobOptions = {}, em?: EntityManager): Promise<string | null> {
     const id = await this.boss.send(queue, data, {
       ...(options.startAfter === undefined ? {} : { startAfter: options.startAfter }),
-      ...(options.singletonKey === undefined ? {} : { singletonKey: options.singletonKey }),
       // Without the transaction's connection the embedded database would wait for itself (toolchain trap 9).
       ...(em === undefined ? {} : { db: fromKysely(em.getKysely() as never) }),
     });
-    if (options.startAfter === undefined) this.wake(queue, em !== undefined);
+    if (options.startAfter !== undefined) this.lookIn(options.startAfter.getTime() - Date.now(), queue);
     return id;
   }
 
@@ -62,7 +72,7 @@ export class PgBossJobs implements Jobs {
     handler: (job: Job<T>) => Promise<void>,
   ): Promise<void> {
     if (this.queues.has(queue)) throw new Error(`queue ${queue} has a worker already`);
-    this.queues.set(queue, { policy, handler: handler as Registration['handler'], workerIds: [] });
+    this.queues.set(queue, { policy, handler: handler as Registration['handler'] });
     if (this.started) await this.open(queue);
   }
 
@@ -90,8 +100,9 @@ export class PgBossJobs implements Jobs {
   }
 
   private async open(queue: string): Promise<void> {
-    const { policy, handler, workerIds } = this.queues.get(queue)!;
-    await this.boss.createQueue(queue, {
+    const { policy, handler } = this.queues.get(queue)!;
+    const options = {
+      notify: true,
       retryLimit: policy.retryLimit ?? 5,
       retryDelay: policy.retryDelaySeconds ?? 2,
       retryBackoff: policy.backoff ?? true,
@@ -99,7 +110,10 @@ export class PgBossJobs implements Jobs {
       expireInSeconds: policy.expireSeconds ?? DEFAULT_EXPIRE_SECONDS,
       heartbeatSeconds: HEARTBEAT_SECONDS,
       deleteAfterSeconds: 3_600,
-    });
+    };
+    await this.boss.createQueue(queue, options);
+    // A queue that an older version made keeps its options otherwise.
+    await this.boss.updateQueue(queue, options);
     if (policy.concurrency === 0) {
       // pg-boss looks a queue up when it is first asked about it; a first look inside of a transaction would wait for that
       // very transaction on the embedded database (toolchain trap 9).
@@ -112,27 +126,34 @@ export class PgBossJobs implements Jobs {
         includeMetadata: true,
         batchSize: policy.batchSize ?? 1,
         localConcurrency: policy.concurrency ?? 1,
-        pollingIntervalSeconds: policy.pollSeconds ?? DEFAULT_POLL_SECONDS,
+        pollingIntervalSeconds: POLL_SECONDS,
+        notifyPollingIntervalSeconds: POLL_SECONDS_WHEN_NOTIFIED,
       },
       async (jobs) => {
         for (const job of jobs)
           await handler({ id: job.id, data: job.data as never, retryCount: job.retryCount, signal: job.signal }).catch(
             (error: unknown) => {
               this.log.warn({ err: error, queue, jobId: job.id, retryCount: job.retryCount }, 'job failed');
+              const { retryDelay, retryBackoff } = options;
+              const delay = retryBackoff ? retryDelay * 2 ** job.retryCount : retryDelay;
+              const seconds = Math.min(delay, policy.maxRetryDelaySeconds ?? delay);
+              this.lookIn(seconds * 1_000, queue);
               throw error;
             },
           );
       },
     );
-    workerIds.push(workerId);
+    this.workers.set(queue, workerId);
   }
 
-  /** A worker of this process looks at once; inside a transaction, once it has had time to commit. Polling is the net. */
-  private wake(queue: string, inTransaction: boolean): void {
-    const notify = () => {
-      for (const id of this.queues.get(queue)?.workerIds ?? []) this.boss.notifyWorker(id);
-    };
-    if (!inTransaction) return notify();
-    for (const delay of [15, 150]) setTimeout(notify, delay).unref();
+  /** Delayed jobs and retries notify nobody when their time comes: a poll could find them seconds late. */
+  private lookIn(ms: number, queue: string): void {
+    setTimeout(
+      () => {
+        const worker = this.workers.get(queue);
+        if (worker !== undefined) this.boss.notifyWorker(worker);
+      },
+      Math.min(Math.max(ms, 0) + WRITTEN_MS, LONGEST_TIMER_MS),
+    ).unref();
   }
 }

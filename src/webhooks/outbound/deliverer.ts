@@ -48,7 +48,7 @@ export class WebhookDeliverer {
   async work(): Promise<void> {
     await this.context.jobs.work<{ endpointId: string }>(
       DELIVER_QUEUE,
-      { pollSeconds: 1, retryLimit: 3, batchSize: 100 },
+      { retryLimit: 3, batchSize: 100 },
       async (job) => this.wake(job.data.endpointId),
     );
     const sweep = async () => {
