@@ -64,6 +64,12 @@ describe('the session of the model', () => {
     expect(of(null).instructions).toBe('Be brief.');
   });
 
+  it('has a voice by its name, or a custom one by its id', () => {
+    const output = (voice: string) => (sessionUpdate(aPlan({ voice }))['session'] as Record<string, any>).audio.output;
+    expect(output('cedar').voice).toBe('cedar');
+    expect(output('voice_1234').voice).toEqual({ id: 'voice_1234' });
+  });
+
   it('obeys the turn detection of the version', () => {
     const plan = aPlan({ turnDetection: { type: 'semantic_vad', create_response: false } });
     expect(turnTaking(plan)).toEqual({ createsResponse: false, interruptsResponse: true });

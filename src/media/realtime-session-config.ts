@@ -1,6 +1,6 @@
 import { languageName, transcribedLanguage } from '../lib/languages.js';
 import { DEFAULT_TURN_DETECTION, type CallPlan } from '../ports/media-session.js';
-import type { RealtimeClientEvent } from '../ports/realtime-model.js';
+import { CUSTOM_VOICE, type RealtimeClientEvent } from '../ports/realtime-model.js';
 import { toolDefinitions } from './built-in-tools.js';
 
 /** What turn detection does by itself; the bridge does the rest. */
@@ -33,7 +33,7 @@ export function sessionUpdate(plan: CallPlan): RealtimeClientEvent {
           transcription: transcription(plan),
           turn_detection: turnDetection(plan),
         },
-        output: { format: { type: 'audio/pcmu' }, ...(plan.voice === null ? {} : { voice: plan.voice }) },
+        output: { format: { type: 'audio/pcmu' }, ...(plan.voice === null ? {} : { voice: voice(plan.voice) }) },
       },
       tools: toolDefinitions(plan),
       tool_choice: 'auto',
@@ -76,6 +76,8 @@ function instructionsOf({ instructions, language }: CallPlan): string {
   if (language === null) return instructions;
   return `${instructions}\n\nSpeak ${languageName(language)}, unless the caller wants another language.`;
 }
+
+const voice = (name: string): string | { id: string } => (CUSTOM_VOICE.test(name) ? { id: name } : name);
 
 /** A language that the transcription does not know would cost the whole session: it is left out. */
 function transcription({ transcriptionModel: model, language: tag }: CallPlan): Record<string, unknown> {

@@ -9,6 +9,10 @@ export interface RealtimeModel {
   connect(options: RealtimeConnect, handlers: RealtimeHandlers): RealtimeConnection;
 }
 
+/** Voices of the realtime model by name; custom ones are called `voice_…`. */
+export const REALTIME_VOICES = 'alloy ash ballad coral echo sage shimmer verse marin cedar'.split(' ');
+export const CUSTOM_VOICE = /^voice_/;
+
 export interface RealtimeConnect {
   /** Model name, as the provider knows it: `gpt-realtime`. */
   model: string;

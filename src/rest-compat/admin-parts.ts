@@ -1,12 +1,12 @@
 import { Type } from 'typebox';
-import { Free, Maybe, Nullable, Strict, Text, Word } from './schemas.js';
+import { Free, Maybe, Nullable, Strict, Text, WithDefault, Word } from './schemas.js';
 
 /** Parts of the agent contract and of settings, as requests give them and answers show them. */
 
 const text = Type.String();
 
 export const Hours = Strict({
-  time_zone: Nullable(Text(64, { description: 'IANA; null: the zone of whoever asks.' })),
+  time_zone: WithDefault(Nullable(Text(64, { default: null, description: 'IANA; null: the zone of whoever asks.' }))),
   windows: Type.Array(
     Strict({
       days: Type.Array(Type.Integer({ minimum: 1, maximum: 7 }), { description: '1 Monday … 7 Sunday.' }),

@@ -6,7 +6,7 @@ import { Check } from '../lib/validation.js';
 import type { CarrierAccount } from '../ports/carrier.js';
 import type { CarrierAccounts } from './carrier-accounts.js';
 import { CLEARED, isCleared, isTestNumber } from './clearance.js';
-import { loadRuntimeConfig, telephonyOf, type Telephony } from './telephony.js';
+import { CALLS_OUT, loadRuntimeConfig, telephonyOf, type Telephony } from './telephony.js';
 import type { VersionPicker } from './version-picker.js';
 
 /** A request as both doors hand it over; what is absent is resolved. */
@@ -91,25 +91,33 @@ export async function planDial(
   if (tenant === null) throw notFound('tenant');
   if (tenant.status === 'SUSPENDED') throw new AppError('TENANT_SUSPENDED', 'This tenant is suspended');
   const telephony = telephonyOf(await loadRuntimeConfig(em, tenantId));
-  const route = await routeOf(em, tenantId, request.from ?? telephony.fromNumber);
+  const route = await routeOf(em, tenantId, request.from, telephony.fromNumber);
   const { agent, version } = await agentOf(em, services.picker, tenantId, request, route);
   const account = await services.accounts.forTenant(em, tenantId);
   if (account === null) throw new AppError('CARRIER_UNAVAILABLE', 'No telephone carrier is configured for this tenant');
   return { tenant, route, agent, version, account, telephony, to: request.to, from: route.number, at };
 }
 
-async function routeOf(em: EntityManager, tenantId: string, from: string | null): Promise<PhoneRoute> {
-  const outbound = { tenantId, active: true, direction: { $in: ['OUTBOUND', 'BOTH'] } } as const;
+async function routeOf(
+  em: EntityManager,
+  tenantId: string,
+  asked: string | null,
+  configured: string | null,
+): Promise<PhoneRoute> {
+  const outbound = { tenantId, ...CALLS_OUT };
+  const from = asked ?? configured;
   const route =
     from !== null
       ? await em.findOne(PhoneRoute, { ...outbound, number: from })
       : await em.findOne(PhoneRoute, outbound, { orderBy: { isDefault: 'desc', createdAt: 'asc', id: 'asc' } });
   if (route !== null) return route;
+  // The client named nothing that it could mend.
+  const named = asked !== null ? 'from' : `telephony.from_number of the runtime config (${from})`;
   throw new AppError(
     'UNPROCESSABLE',
     from === null
       ? 'This tenant has no phone route for outbound calls'
-      : 'from is not an active phone route of this tenant for outbound calls',
+      : `${named} is not an active phone route of this tenant for outbound calls`,
   );
 }
 

@@ -1,9 +1,17 @@
 import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
-import { Prompt, RuntimeConfig, type GovernanceSettings, type TelephonyDefaults } from '../entities/index.js';
+import {
+  PhoneRoute,
+  Prompt,
+  RuntimeConfig,
+  type GovernanceSettings,
+  type TelephonyDefaults,
+} from '../entities/index.js';
 import type { FieldIssue } from '../lib/errors.js';
+import { CUSTOM_VOICE, REALTIME_VOICES } from '../ports/realtime-model.js';
 import { audit } from './audit-log.js';
 import { Checks } from './checks.js';
 import type { ServiceContext } from './context.js';
+import { CALLS_OUT } from './telephony.js';
 import { inheritedChanged } from './tenant-defaults.js';
 import { existingTenant } from './tenants.js';
 import { emFor, requireAdmin, requireScope, type Viewer } from './viewer.js';
@@ -97,16 +105,26 @@ export class RuntimeConfigs {
   }
 
   private async warnings(em: EntityManager, tenantId: string, config: RuntimeConfig): Promise<FieldIssue[]> {
-    const key = config.systemPromptKey;
-    if (key == null) return [];
-    const prompt = await em.findOne(Prompt, { tenantId, key });
-    if (prompt?.publishedRevision != null) return [];
-    return [
-      {
+    const warnings: FieldIssue[] = [];
+    const { systemPromptKey: key, voice, telephony } = config;
+    const prompt = key == null ? null : await em.findOne(Prompt, { tenantId, key });
+    if (key != null && prompt?.publishedRevision == null)
+      warnings.push({
         path: 'systemPromptKey',
         message: prompt === null ? `no prompt has the key ${key} yet` : `the prompt ${key} has no published revision`,
-      },
-    ];
+      });
+    if (voice != null && !REALTIME_VOICES.includes(voice) && !CUSTOM_VOICE.test(voice))
+      warnings.push({
+        path: 'voice',
+        message: `${voice} is not among the known voices: ${REALTIME_VOICES.join(', ')}`,
+      });
+    const from = telephony.fromNumber;
+    if (from != null && (await em.count(PhoneRoute, { tenantId, number: from, ...CALLS_OUT })) === 0)
+      warnings.push({
+        path: 'telephony.fromNumber',
+        message: `no active phone route for outbound calls has ${from} yet`,
+      });
+    return warnings;
   }
 }
 

@@ -2,6 +2,9 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { RuntimeConfig, type TelephonyDefaults } from '../entities/index.js';
 import type { WeeklyHours } from '../lib/hours.js';
 
+/** Routes that a tenant can dial from. */
+export const CALLS_OUT = { active: true, direction: { $in: ['OUTBOUND', 'BOTH'] } } as const;
+
 /** A tenant's telephony defaults with every gap filled. */
 export interface Telephony {
   fromNumber: string | null;

@@ -47,6 +47,11 @@ describe('over GraphQL an admin', () => {
       warnings: [{ path: 'systemPromptKey' }],
       webhookSecret: null,
     });
+    const strange = { voice: 'aloy', telephony: { fromNumber: '+15555554321' } };
+    const paths = (await must(gateway, set, { input: strange })).setRuntimeConfig.warnings.map((w: any) => w.path);
+    expect(paths).toEqual(['systemPromptKey', 'voice', 'telephony.fromNumber']);
+    const undone = { voice: 'alloy', telephony: { fromNumber: null } };
+    expect((await must(gateway, set, { input: undone })).setRuntimeConfig.warnings).toHaveLength(1);
     const hook = { webhookUrl: 'https://a.example/hook' };
     expect((await must(gateway, set, { input: hook })).setRuntimeConfig.webhookSecret).toMatch(/^whsec_/);
     expect((await must(gateway, set, { input: hook })).setRuntimeConfig.webhookSecret).toBeNull();
@@ -247,6 +252,14 @@ describe('over GraphQL an admin', () => {
   it('routes numbers, changes routes and takes them away', async () => {
     const create = `mutation { createPhoneRoute(input: { tenantId: "acme", number: "+15555554321", agentKey: "desk" }) { id } }`;
     const { id } = (await must(gateway, create)).createPhoneRoute;
+    const number = `mutation ($n: PhoneNumber!) { createPhoneRoute(input: { tenantId: "acme", number: $n, agentKey: "desk" }) { id } }`;
+    const literal = await graphql(gateway, create.replace('+15555554321', '555'));
+    expect(literal.errors).toMatchObject([
+      { message: expect.stringMatching(/E\.164.*"555"/), locations: [{ line: 1 }] },
+    ]);
+    const variable = await graphql(gateway, number, { n: '555' });
+    expect(variable.errors![0]!.message).toMatch(/"\$n" got invalid value "555"/);
+    for (const { errors } of [literal, variable]) expect(errors![0]!.extensions.code).toBe('VALIDATION_FAILED');
     expect((await graphql(gateway, create)).errors![0]!.extensions.code).toBe('CONFLICT');
     const change = `mutation ($id: ID!, $input: UpdatePhoneRouteInput!) { updatePhoneRoute(id: $id, input: $input) { id } }`;
     const outside = { action: 'transfer', target: '+15555550100' };

@@ -42,7 +42,14 @@ describe('a phone route', () => {
     await gateway.admin('PATCH', `/phone-routes/${ids[0]}`, { is_default: true });
     expect(await defaults()).toEqual([ids[0]]);
     expect(await dialledFrom('+15555550402')).toBe('+15555554001');
+    const config = (from_number: string | null) =>
+      gateway.admin('PUT', '/tenants/acme/runtime-config', { telephony: { from_number } });
+    expect((await config('+15555554002')).body.warnings).toEqual([]);
+    expect(await dialledFrom('+15555550403')).toBe('+15555554002');
     for (const id of ids) await gateway.admin('DELETE', `/phone-routes/${id}`);
+    const refused = await gateway.call('POST', '/api/v1/make-call', { key: acme.key, body: { to: '+15555550404' } });
+    expect(refused.body.error).toContain('telephony.from_number of the runtime config (+15555554002)');
+    await config(null);
   });
 
   it('keeps a pinned version while it is its agent’s, and takes none of another agent', async () => {

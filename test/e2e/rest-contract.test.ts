@@ -141,6 +141,8 @@ describe('the admin API', () => {
     const { body: agent } = await admin('POST', '/agents', { tenant_id: 'initech', key: 'desk' });
     await admin('PATCH', `/agents/${agent.id}`, { name: 'Front desk' });
     expect((await admin('GET', `/agents/${agent.id}`)).body.name).toBe('Front desk');
+    const always = { calling_hours: { windows: [{ days: [1], start: '00:00', end: '00:00' }] } };
+    expect((await admin('PATCH', `/agents/${agent.id}`, always)).body.calling_hours.time_zone).toBeNull();
     expect((await admin('GET', '/agents?tenant_id=initech')).body.total).toBe(1);
     const contract = {
       prompt_key: 'desk',

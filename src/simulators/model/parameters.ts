@@ -1,6 +1,7 @@
 /** What a client event may hold (protocols.md, part A): every parameter that is not listed here is an error. */
 
 import { TRANSCRIBED_LANGUAGES } from '../../lib/languages.js';
+import { REALTIME_VOICES } from '../../ports/realtime-model.js';
 
 /** A mistake in a client event, as the server reports it. */
 export class ProtocolError extends Error {
@@ -100,11 +101,7 @@ const transcription = fields(
   },
   ['model'],
 );
-const voice = either((value) =>
-  isObject(value)
-    ? fields({ id: text }, ['id'])
-    : oneOf('alloy', 'ash', 'ballad', 'coral', 'echo', 'sage', 'shimmer', 'verse', 'marin', 'cedar'),
-);
+const voice = either((value) => (isObject(value) ? fields({ id: text }, ['id']) : oneOf(...REALTIME_VOICES)));
 const tool = either((value) =>
   isObject(value) && value.type === 'mcp'
     ? anything
