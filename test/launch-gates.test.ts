@@ -718,9 +718,11 @@ describe('a number that begins to lead callers to an agent', () => {
     await rest('PATCH', `/phone-routes/${draft.routeId}`, { direction: 'outbound' });
     await signatures('dialler', 0, 20);
     const forced = { ...input, force: true, reason: 'The carrier is known.' };
-    expect(await ask('createPhoneRoute', create, { input: forced })).toMatchObject({ id: expect.any(String) });
+    const known = await ask('createPhoneRoute', create, { input: forced });
+    expect(known).toMatchObject({ id: expect.any(String) });
     expect(await overRest.report(draft.id)).toMatchObject({ forcedReason: 'The carrier is known.' });
-    // Whoever forced it once is not asked for each of its numbers.
+    // Forced once, it is not asked again when its next number begins.
+    await rest('DELETE', `/phone-routes/${known.id}`);
     const third = { ...input, number: freshNumber() };
     expect(await ask('createPhoneRoute', create, { input: third })).toMatchObject({ id: expect.any(String) });
     const audited = { subjectId: draft.id, action: 'agent_version.forced' };
