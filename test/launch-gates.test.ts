@@ -376,6 +376,11 @@ describe.each([
       before: { status: 'DRAFT', clearedAt: null },
       after: { status: 'PUBLISHED', clearedAt: expect.any(String) },
     });
+    // A request that is repeated, perhaps when the evidence has grown old, publishes nothing again.
+    await door.withdraw(draft.id, 'security');
+    expect(await door.publish(draft.id)).toEqual({ status: 'PUBLISHED' });
+    const published = { subjectId: draft.id, action: 'agent_version.published' };
+    expect(await all().count(AuditEntry, published)).toBe(1);
   });
 
   it('ask for as much as the tenant says', async () => {

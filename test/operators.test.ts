@@ -239,6 +239,21 @@ describe('a diagnostic', () => {
     expect(errors![0]!.extensions.code).toBe('FORBIDDEN');
   });
 
+  it('about a stream secret that is being exchanged says so until the old one is unset', async () => {
+    const exchanging = await startGateway({ env: { STREAM_TOKEN_SECRET_PREVIOUS: 'p'.repeat(32) } });
+    try {
+      const { body } = await exchanging.admin('GET', '/alerts/auth-transport');
+      expect(body).toMatchObject({
+        status: 'ok',
+        count: 1,
+        alerts: [{ code: 'stream_secret_rotating', severity: 'info' }],
+        diagnostics: { stream_auth_previous_configured: true, stream_auth_secret_count: 2 },
+      });
+    } finally {
+      await exchanging.stop();
+    }
+  });
+
   it('is gone when it is resolved, and opens again when it happens again', async () => {
     const open = async () => (await ok('GET', '/diagnostics?code=unknown_number&resolved=false')).data;
     const [known] = await open();

@@ -430,6 +430,15 @@ describe('a rollout policy', () => {
     expect((await admin('PUT', path, { ...policy, percentage: 11 })).status).toBe(422);
     const started = (await ok('PUT', path, policy)).started_at;
     expect(await ok('PUT', path, { ...policy, percentage: 0 })).toMatchObject({ percentage: 0, started_at: started });
+    // Conditions that are not given stay as they are, whatever the share.
+    const own = [{ metric: 'escalation_rate', threshold: 0.3, window_minutes: 15, minimum_calls: 5 }];
+    const other = await anAgent();
+    const share = { candidate_version_id: other.draft, percentage: 10 };
+    await setPolicy(other.id, { ...share, stop_conditions: own });
+    expect(await setPolicy(other.id, { ...share, percentage: 20 })).toMatchObject({
+      percentage: 20,
+      stop_conditions: own,
+    });
     const history = await historyOf(agent.id);
     expect(history.map(({ action, percentage, reason }) => [action, percentage, reason])).toEqual([
       ['FORCED', 100, UNPROVEN.reason],
@@ -568,6 +577,7 @@ describe('rollout governance', () => {
     });
     await endedCalls(globex.version.id, { count: 4, failed: 1, escalated: 2, firstAudioMs: 300, score: 0.5 });
     await endedCalls(globex.version.id, { count: 4, failed: 4, synthetic: true });
+    await endedCalls(globex.version.id, { count: 4, failed: 4, minutesAgo: 25 * 60 });
     await endedCalls(candidate, { count: 2, escalated: 1 });
     const { data, total } = await ok('GET', '/rollout-governance?tenant_id=globex');
     expect(total).toBe(1);
