@@ -1,10 +1,18 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Call } from '../src/entities/index.js';
-import { SYNTHETIC_RUN_QUEUE } from '../src/services/synthetic-runs.js';
+import { Agent, Call, VoiceSession } from '../src/entities/index.js';
+import type { Jobs } from '../src/ports/jobs.js';
+import type { SyntheticCaller } from '../src/ports/synthetic-caller.js';
+import { AgentVersions } from '../src/services/agent-versions.js';
+import type { CallProgress } from '../src/services/call-progress.js';
+import { Scenarios } from '../src/services/scenarios.js';
+import { SyntheticJudge } from '../src/services/synthetic-judge.js';
+import { SyntheticRunner } from '../src/services/synthetic-runner.js';
+import { SYNTHETIC_RUN_QUEUE, SyntheticRuns } from '../src/services/synthetic-runs.js';
 import { AudioLibrary } from '../src/simulators/audio/library.js';
 import { ModelSimulator } from '../src/simulators/model/server.js';
+import { noJobs, seedTenant, testContext } from './testkit/context.js';
 import { openTestDatabase } from './testkit/database.js';
 import { seedCallable, startGateway, type TestGateway } from './testkit/gateway.js';
 import { graphql, must, socketClient } from './testkit/graphql.js';
@@ -375,6 +383,62 @@ describe('a run that outlives its process', { timeout: 240_000 }, () => {
     expect(repeated.calls[0].call_id).not.toBe(judged.calls[0].call_id);
     await second.stop();
     await model.stop();
+    await database.dispose();
+  });
+});
+
+describe('a run by a process with a real model', () => {
+  it('is marked all the same when a simulated one spoke for the agent', async () => {
+    const database = await openTestDatabase();
+    const em = () => database.database.em({ all: true });
+    await seedTenant(database.database);
+    const agent = await em().findOneOrFail(Agent, { tenantId: 'acme' });
+    let play: (runId: string) => Promise<void> = async () => {};
+    const jobs: Jobs = {
+      ...noJobs,
+      work: async (_queue, _policy, handler) => {
+        const signal = new AbortController().signal;
+        play = (runId) => handler({ id: 'job', data: { runId } as never, retryCount: 0, signal });
+      },
+    };
+    const ctx = testContext(database.database, { jobs });
+    const speaker = { provider: 'openai' };
+    const caller: SyntheticCaller = {
+      provider: 'openai',
+      update: () => false,
+      call: async ({ callId }) => {
+        const rows = em();
+        const { tenantId, agentVersionId } = await rows.findOneOrFail(Call, { id: callId });
+        rows.create(VoiceSession, {
+          tenantId,
+          callId,
+          agentVersionId,
+          status: 'COMPLETED',
+          provider: speaker.provider,
+          model: 'gpt-realtime',
+          startedAt: new Date(),
+        });
+        await rows.flush();
+        return { end: 'caller', dialed: [], said: [], problem: null };
+      },
+    };
+    // Nobody follows these calls.
+    const progress = { report: async () => null } as unknown as CallProgress;
+    await new SyntheticRunner(ctx, { caller, progress, judge: new SyntheticJudge(ctx, null) }).work();
+    const admin = { kind: 'admin', name: 'ann', request: { requestId: null, address: null } } as const;
+    const version = await new AgentVersions(ctx, null as never).create(admin, {
+      agentId: agent.id,
+      prompt: 'Be kind.',
+    });
+    await new Scenarios(ctx).create(admin, { agentId: agent.id, name: 'one', intent: 'order', persona: 'Ann' });
+    const runs = new SyntheticRuns(ctx, { provider: 'openai', unplayable: () => null });
+    const playedBy = async (provider: string) => {
+      speaker.provider = provider;
+      const { id } = await runs.start(admin, { agentVersionId: version.id, count: 1 });
+      await play(id);
+      return (await runs.get(admin, id)).simulated;
+    };
+    expect([await playedBy('openai'), await playedBy('simulator')]).toEqual([false, true]);
     await database.dispose();
   });
 });
