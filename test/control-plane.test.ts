@@ -182,7 +182,7 @@ describe('the control plane', () => {
   it('keeps a runtime config field by field, warns of a prompt that is missing, and shows the webhook secret once', async () => {
     const asked: (string | null)[] = [];
     const configs = new RuntimeConfigs(ctx, {
-      setUrl: async (_em, _viewer, _tenant, url) => (asked.push(url), url === null ? null : 'whsec_x'),
+      setUrl: async (_em, _viewer, _tenant, url) => (asked.push(url) === 1 ? 'whsec_x' : null),
     });
     const input = {
       model: 'gpt-realtime',
@@ -194,10 +194,10 @@ describe('the control plane', () => {
     expect(first.warnings.map((w) => w.path)).toEqual(['systemPromptKey']);
     expect(first.webhookSecret).toBe('whsec_x');
     const second = await configs.set(admin, 'acme', { ...input, telephony: { ringTimeoutSeconds: 30 } });
-    expect([second.webhookSecret, asked]).toEqual([null, ['https://a.example/x']]);
+    expect([second.webhookSecret, asked]).toEqual([null, ['https://a.example/x', 'https://a.example/x']]);
     await new Prompts(ctx).create(admin, { tenantId: 'acme', key: 'front_desk_v1', text: 'Hello', publish: true });
     const third = await configs.set(admin, 'acme', { voice: null, telephony: { fallbackMessage: 'Sorry' } });
-    expect(third.warnings).toEqual([]);
+    expect([third.warnings, asked.length]).toEqual([[], 2]);
     expect(await configs.get(tenantKey('acme'), 'acme')).toMatchObject({
       model: 'gpt-realtime',
       voice: null,

@@ -206,6 +206,20 @@ describe('a supervisor at any process', () => {
   });
 });
 
+it('a call that was transferred is still hung up by endCall, though no process owns it', async () => {
+  const t = await talk();
+  const colleague = '+15555550702';
+  owner.carrier.behaviours.set(colleague, { handset: () => new ScriptedCaller([{ pause: 600_000 }]) });
+  await post(other, t, 'transfer', { to: colleague });
+  await until(() => em().findOne(VoiceSession, { id: t.session.id, endReason: 'TRANSFERRED' }), 'the transfer');
+  expect(await post(other, t, 'say', { text: 'Hello?' })).toMatchObject({ status: 409 });
+  // At the process whose carrier holds this call.
+  expect(await post(owner, t, 'end')).toMatchObject({ status: 200, body: { seq: null } });
+  await t.over;
+  expect(await audited(t)).toEqual(['call.transferred', 'call.ended']);
+  await until(() => em().findOne(Call, { id: t.row.id, status: 'COMPLETED' }), 'the end of the call');
+});
+
 describe('a warm transfer', () => {
   const PERSON = '+15555550710';
   const legTo = (number: string) => owner.carrier.calls.findLast((call) => call.options.to === number)!;

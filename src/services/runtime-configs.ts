@@ -78,7 +78,7 @@ export class RuntimeConfigs {
     // Locked: two changes at once are merged, none is lost.
     let config = await em.findOne(RuntimeConfig, { tenantId: id }, { lockMode: LockMode.PESSIMISTIC_WRITE });
     const before = config === null ? null : snapshot(config);
-    const { model = null, voice = null, systemPromptKey = null, webhookUrl = null } = config ?? EMPTY;
+    const { model = null, voice = null, systemPromptKey = null } = config ?? EMPTY;
     config ??= em.create(RuntimeConfig, { ...EMPTY, tenantId: id });
     em.assign(config, {
       ...change,
@@ -86,8 +86,9 @@ export class RuntimeConfigs {
       governance: { ...config.governance, ...change.governance },
     });
     await em.flush();
+    // Also when it is the URL of before: whoever says it wants the endpoint, which may be disabled.
     const webhookSecret =
-      config.webhookUrl === webhookUrl ? null : await this.webhook.setUrl(em, viewer, id, config.webhookUrl ?? null);
+      change.webhookUrl === undefined ? null : await this.webhook.setUrl(em, viewer, id, change.webhookUrl);
     const kept = await inheritedChanged(
       em,
       { tenantId: id, before: { model, voice, systemPromptKey }, after: config },

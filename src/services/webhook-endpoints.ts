@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { WebhookEndpoint } from '../entities/index.js';
+import { RuntimeConfig, WebhookEndpoint } from '../entities/index.js';
 import type { Page } from '../lib/cursor.js';
 import { open, seal } from '../lib/crypto.js';
 import { notFound } from '../lib/errors.js';
@@ -53,6 +53,8 @@ export class WebhookEndpoints implements RuntimeWebhook {
     const changed = await this.change(viewer, id, 'webhook_endpoint.updated', async (endpoint, em) => {
       if (input.enabled === true && !endpoint.enabled) await requireRoom(em, endpoint.tenantId as string, 'enabled');
       if (input.url != null) endpoint.url = fields.url!;
+      if (input.url != null && endpoint.fromRuntimeConfig)
+        await em.nativeUpdate(RuntimeConfig, { tenantId: endpoint.tenantId }, { webhookUrl: fields.url });
       if (input.events !== undefined) endpoint.events = fields.events;
       if (input.description !== undefined) endpoint.description = fields.description;
       if (input.enabled != null) Object.assign(endpoint, { enabled: input.enabled, disabledReason: null });

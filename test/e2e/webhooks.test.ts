@@ -344,6 +344,32 @@ describe('webhooks', () => {
     await foreign.client.dispose();
   });
 
+  it('go to the webhook_url of the runtime config, which is an endpoint like any other', async () => {
+    const [first, second] = [await receive(), await receive(() => 410)];
+    const put = (webhook_url: string | null) => gateway.admin('PUT', '/tenants/acme/runtime-config', { webhook_url });
+    const { webhook_secret } = (await put(first.url)).body;
+    const { body } = await gateway.admin('GET', '/webhook-endpoints?tenant_id=acme');
+    const { id } = body.data.find((row: any) => row.from_runtime_config);
+    await evaluate(0.15);
+    await settled(id, 'DELIVERED');
+    new Webhook(webhook_secret).verify(first.got[0]!.body, first.got[0]!.headers);
+    await gateway.admin('PATCH', `/webhook-endpoints/${id}`, { url: second.url });
+    expect((await gateway.admin('GET', '/tenants/acme/runtime-config')).body.webhook_url).toBe(second.url);
+    await evaluate(0.25);
+    await settled(id, 'DEAD_LETTER');
+    // Said again, it is wanted again.
+    second.answer = () => 204;
+    expect((await put(second.url)).body.webhook_secret ?? null).toBeNull();
+    await evaluate(0.26);
+    await settled(id, 'DELIVERED', 2);
+    new Webhook(webhook_secret).verify(second.got.at(-1)!.body, second.got.at(-1)!.headers);
+    await put(null);
+    await evaluate(0.27);
+    expect(await deliveries({ endpointId: id })).toHaveLength(3);
+    for (const url of ['https://u:p@crm.example/x', 'ftp://x'])
+      expect(await put(url)).toMatchObject({ status: 400, body: { details: [{ path: 'webhook_url' }] } });
+  });
+
   it('go to at most 50 endpoints of a tenant, those not counted that are disabled', async () => {
     const create = `mutation ($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(tenantId: "globex", input: $input) { endpoint { id } } }`;
     const made = (enabled: boolean) =>
