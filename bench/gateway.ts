@@ -19,8 +19,12 @@ export interface GatewayOptions {
   dir: string;
   /** A folder with a migrated embedded database; it is copied. */
   template: string;
-  /** An empty PostgreSQL database; missing: a copy of the template. */
+  /** An empty PostgreSQL database, or that of the process that `tenant` comes from; missing: a copy of the template. */
   databaseUrl?: string;
+  /** Missing: the bus is in the process. */
+  redisUrl?: string;
+  /** Made by another process of the same installation. */
+  tenant?: DemoTenant;
   /** Where the load plays the model; missing: nobody calls. */
   modelUrl?: string;
 }
@@ -33,13 +37,21 @@ export interface BenchGateway {
   adminKey: string;
 }
 
-export async function startGateway({ dir, template, databaseUrl, modelUrl }: GatewayOptions): Promise<BenchGateway> {
+export async function startGateway({
+  dir,
+  template,
+  databaseUrl,
+  redisUrl,
+  modelUrl,
+  tenant,
+}: GatewayOptions): Promise<BenchGateway> {
   const dataDir = mkdtempSync(join(dir, 'gateway-'));
   if (databaseUrl === undefined) cpSync(template, join(dataDir, 'pgdata'), { recursive: true });
   const config = loadConfig({
     HOST: '127.0.0.1',
     PORT: '0',
     ...(databaseUrl === undefined ? { DATA_DIR: dataDir } : { DATABASE_URL: databaseUrl }),
+    ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
     ADMIN_API_KEY: ADMIN_KEY,
     SIMULATE: 'none',
     TWILIO_ACCOUNT_SID: ACCOUNT.accountSid,
@@ -51,8 +63,8 @@ export async function startGateway({ dir, template, databaseUrl, modelUrl }: Gat
   });
   const app = await buildApp(config, { log: silentLogger, simulation: NONE });
   const origin = await app.start();
-  const tenant = await seedDemo(app, origin, ADMIN_KEY, { numbers: new Map() });
-  return { app, origin, tenant, adminKey: ADMIN_KEY };
+  const seeded = tenant ?? (await seedDemo(app, origin, ADMIN_KEY, { numbers: new Map() }));
+  return { app, origin, tenant: seeded, adminKey: ADMIN_KEY };
 }
 
 /** Makes a migrated database in a folder of `dir`, to be copied by each gateway: migrating takes longer than starting. */

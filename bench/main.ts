@@ -1,4 +1,4 @@
-/** `npm run bench -- [bridge] [fan-out] [queries] [metrics] [options]`: see docs/performance.md. */
+/** `npm run bench -- [bridge] [fan-out] [queries] [metrics] [journey] [options]`: see docs/performance.md. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { benchBridge, bridgeTable } from './bridge/bridge.js';
 import { benchFanOut, fanOutTable } from './fan-out/fan-out.js';
 import { onServer, withDatabase } from '../test/testkit/postgres.js';
 import { makeTemplate } from './gateway.js';
+import { benchJourney, journeyTable } from './journey/journey.js';
 import { benchMetrics, metricsTable } from './metrics/metrics.js';
 import { processes, type Place } from './places.js';
 import { benchQueries, queriesTable } from './queries/queries.js';
@@ -52,6 +53,13 @@ const benchmarks = {
   queries: async (common: Common) => queriesTable(await benchQueries(common)),
   metrics: (common: Common) =>
     ownDatabase(async (databaseUrl) => metricsTable(await benchMetrics({ ...common, databaseUrl, stored }))),
+  journey: (common: Common) =>
+    ownDatabase(async (databaseUrl) => {
+      const redisUrl = process.env.REDIS_URL;
+      if (databaseUrl === undefined || redisUrl === undefined)
+        return 'left out: two processes need DATABASE_URL and REDIS_URL';
+      return journeyTable(await benchJourney({ ...common, databaseUrl, redisUrl, calls }));
+    }),
 };
 type Benchmark = keyof typeof benchmarks;
 interface Common {

@@ -12,6 +12,8 @@ export const PARTS = {
   'fan-out/viewers': async () => (await import('./fan-out/viewers.js')).startViewers,
   'queries/server': async () => (await import('./queries/server.js')).startQueryServer,
   'queries/clients': async () => (await import('./queries/clients.js')).startClients,
+  'journey/gateway': async () => (await import('./journey/gateway.js')).startGatewayOfTwo,
+  'journey/redis': async () => (await import('./journey/redis.js')).startRedisAlone,
   'metrics/server': async () => (await import('./metrics/server.js')).startMetricsServer,
 } as const;
 

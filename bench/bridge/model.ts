@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { stampedWord } from '../fan-out/turns.js';
 import type { Pacer } from './pacer.js';
 import { delta, DELTA_MS, stampBehind } from './wire.js';
 
@@ -97,8 +98,9 @@ class Speaker {
 
   private word(): void {
     const ids = { response_id: this.responseId, item_id: this.itemId, output_index: 0, content_index: 0 };
-    this.words += 'speaking ';
-    this.send('response.output_audio_transcript.delta', { ...ids, delta: 'speaking ' });
+    const word = `${stampedWord()} `;
+    this.words += word;
+    this.send('response.output_audio_transcript.delta', { ...ids, delta: word });
   }
 
   private end(): void {

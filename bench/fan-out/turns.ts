@@ -13,13 +13,16 @@ const STAMP_LENGTH = 16;
 /** Microseconds of the machine's monotonic clock, which all its processes share. */
 const nowUs = (): number => Number(process.hrtime.bigint() / 1_000n);
 
+/** A word that says when it was spoken. */
+export const stampedWord = (): string => `${MARK}${String(nowUs()).padStart(STAMP_LENGTH, '0')}`;
+
 /** A turn whose text is still growing, born now. */
 export function growingTurn(): TurnState {
   return {
     id: '0193f7a0-0000-7000-8000-000000000000',
     index: 3,
     speaker: 'AGENT',
-    text: `Your order left our warehouse yesterday and will arrive on Thursday. ${MARK}${String(nowUs()).padStart(STAMP_LENGTH, '0')}`,
+    text: `Your order left our warehouse yesterday and will arrive on Thursday. ${stampedWord()}`,
     final: false,
     interrupted: false,
     startedAtMs: 12_000,
@@ -28,9 +31,9 @@ export function growingTurn(): TurnState {
   };
 }
 
-/** Milliseconds since the turn in this message was published; null: it holds none. */
+/** Milliseconds since the newest word in this message was spoken, or the turn published; null: it holds none. */
 export function ageMs(message: Buffer): number | null {
-  const at = message.indexOf(MARK);
+  const at = message.lastIndexOf(MARK);
   return at < 0 ? null : (nowUs() - Number(message.toString('latin1', at + 1, at + 1 + STAMP_LENGTH))) / 1_000;
 }
 

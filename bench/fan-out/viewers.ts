@@ -61,7 +61,7 @@ async function openViewer(address: FeedAddress, sessionId: string, received: Dur
     const age = ageMs(data);
     if (age !== null) received.add(age);
     else if (data.includes('"type":"ping"')) socket.send('{"type":"pong"}');
-    else throw new Error(`unexpected message: ${data.toString()}`);
+    else if (!data.includes('"type":"next"')) throw new Error(`unexpected message: ${data.toString()}`);
   });
   const payload = { query: SUBSCRIPTION, variables: { sessionId } };
   socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload }));
