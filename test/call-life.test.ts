@@ -139,7 +139,7 @@ describe('a media stream', () => {
       prompt: null,
       voice: 'cedar',
       greeting: 'Hello from the version',
-      promptVariables: { product: 'shoes' },
+      promptVariables: { product: 'shoes', colour: 'red' },
       intents: [{ name: 'order', description: null, tools: ['lookup'] }],
       maxDurationSeconds: 90,
     });
@@ -162,19 +162,20 @@ describe('a media stream', () => {
       tenantId: 'planned',
       promptId: prompt.id,
       number: 2,
-      text: 'You are {{agent_name}} of {{tenant_name}}; you sell {{product}}.{{ unknown }}',
+      text: 'You are {{agent_name}} of {{tenant_name}}; you sell {{colour}} {{product}}.{{ unknown }}',
       variables: [],
       createdBy: 'test',
     });
     await writer.flush();
     const { callSid, token } = await incoming(tenant.route.number);
-    await em().nativeUpdate(Call, { callSid }, { greeting: 'Hello from the request' });
+    const promptVariables = { customer_name: 'Ann', colour: 'blue', nobody_asked: 'x' };
+    await em().nativeUpdate(Call, { callSid }, { greeting: 'Hello {{customer_name}}', promptVariables });
     const { plan } = await claim(callSid, token);
     expect(plan).toMatchObject({
       model: 'gpt-realtime-2',
       voice: 'cedar',
-      greeting: 'Hello from the request',
-      instructions: 'You are Front desk of planned; you sell shoes.',
+      greeting: 'Hello Ann',
+      instructions: 'You are Front desk of planned; you sell blue shoes.',
       transferTarget: '+15555550100',
       maxDurationMs: 90_000,
       intents: { order: ['lookup'] },

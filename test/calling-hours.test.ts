@@ -128,7 +128,8 @@ describe('a call that waits', () => {
   it('is kept until the hours allow it, once for one key, and then dialled once', async () => {
     clock.set('2026-11-30T14:30:00Z');
     const to = numberIn(LOS_ANGELES);
-    const ask = () => dial(to, { schedule_if_closed: true }, { 'idempotency-key': `wait-${to}` });
+    const prompt_variables = { customer_name: 'Ann' };
+    const ask = () => dial(to, { schedule_if_closed: true, prompt_variables }, { 'idempotency-key': `wait-${to}` });
     const answers = await Promise.all(Array.from({ length: 5 }, ask));
     const [{ body: first }] = answers as [(typeof answers)[0]];
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202]);
@@ -146,6 +147,7 @@ describe('a call that waits', () => {
     expect(callsTo(to)).toHaveLength(1);
     const row = await scheduled(first.scheduled_call_id);
     expect(row).toMatchObject({ state: 'dialed', to, call_id: expect.any(String), error: null });
+    expect(await em().findOne(Call, { id: row.call_id })).toMatchObject({ promptVariables: prompt_variables });
     const again = await ask();
     expect(again.body).toMatchObject({ duplicate: true, call_id: row.call_id, call_sid: expect.stringMatching(/^CA/) });
     callsTo(to).forEach((call) => call.hangUp());

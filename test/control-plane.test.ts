@@ -367,6 +367,9 @@ describe('the control plane', () => {
       });
       expect(await refusal(next({ prompt: 'x', promptKey: 'day' }))).toMatchObject({ paths: ['prompt'] });
       expect(await refusal(next({ prompt: '{{customer name}}' }))).toMatchObject({ paths: ['prompt'] });
+      expect(await refusal(next({ greeting: 'Hi {{1}}' }))).toMatchObject({ paths: ['greeting'] });
+      const greeted = { greeting: 'Hi {{customer_name}}', promptVariables: { customer_name: 'there' } };
+      expect(await next(greeted)).toMatchObject(greeted);
       expect(await refusal(next({ prompt: 'Hi', promptVariables: { who: 'x' } }))).toMatchObject({
         paths: ['promptVariables.who'],
       });

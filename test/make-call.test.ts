@@ -62,9 +62,16 @@ describe('an outbound call', () => {
 
   it('names every field that is wrong, and nothing is dialled', async () => {
     const world = callWorld(test);
-    const error = await refusal(dial(world, { to: '555', from: 'x', greeting: 'a'.repeat(3_000) }));
+    const promptVariables = { name: 'Ann', age: 7, story: 'a'.repeat(3_000) };
+    const error = await refusal(dial(world, { to: '555', from: 'x', greeting: 'a'.repeat(3_000), promptVariables }));
     expect(error.code).toBe('VALIDATION_FAILED');
-    expect(error.details!.map((d) => d.path)).toEqual(['to', 'from', 'greeting']);
+    const wrong = ['to', 'from', 'greeting', 'promptVariables.age', 'promptVariables.story'];
+    expect(error.details!.map((d) => d.path)).toEqual(wrong);
+    const many = Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`n${i}`, '']));
+    for (const given of [many, ['Ann'] as never, 'Ann' as never])
+      expect((await refusal(dial(world, { to: '+15555550123', promptVariables: given }))).details).toMatchObject([
+        { path: 'promptVariables' },
+      ]);
     expect(world.carrier.created).toHaveLength(0);
   });
 

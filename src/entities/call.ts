@@ -34,6 +34,8 @@ export const Call = defineEntity({
     orgId: p.string().length(200).nullable(),
     /** Of the request; wins over the version's. */
     greeting: p.text().nullable(),
+    /** Of the request: values of the prompt's variables; they win over the version's. */
+    promptVariables: p.json<Record<string, string> | null>().nullable(),
     escalated: p.boolean().default(false),
     outcome: p.string().length(100).nullable(),
     summary: p.text().nullable(),

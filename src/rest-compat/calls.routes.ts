@@ -34,6 +34,13 @@ const MakeCallBody = Lenient(
     agent_key: Maybe(Text(100, { examples: ['front_desk'] })),
     agent_version_id: Maybe(Text(64, { description: 'For tests: one that is not cleared reaches test numbers only.' })),
     greeting: Maybe(Text(2_000)),
+    prompt_variables: Maybe(
+      Type.Record(Type.String(), Type.String(), {
+        description:
+          'Texts by name, for `{{name}}` in the prompt and greeting of this call; they win over the version’s.',
+        examples: [{ customer_name: 'Ann' }],
+      }),
+    ),
     org_id: Maybe(Text(200, { description: 'A label of yours, passed on.' })),
     allow_concurrent: Maybe(Type.Boolean({ description: 'Also while another call to this number runs.' })),
     schedule: Maybe(Text(64, { description: 'Dial then instead of now.' })),
@@ -177,6 +184,10 @@ export async function callRoutes(app: RestApp, { services }: RestDoorOptions): P
   );
 }
 
+/** Fields of make-call that are the services' own but for the spelling. */
+const PASSED_ON =
+  'agent_key agent_version_id prompt_variables org_id allow_concurrent schedule_if_closed tenant_id'.split(' ');
+
 type MakeCallFields = Parameters<RestDoorOptions['services']['calls']['makeCall']['callOrSchedule']>[1];
 
 function callInput({
@@ -186,8 +197,7 @@ function callInput({
   schedule,
   ...rest
 }: { to: string } & Record<string, unknown>): MakeCallFields {
-  const known = ['agent_key', 'agent_version_id', 'org_id', 'allow_concurrent', 'schedule_if_closed', 'tenant_id'];
-  const chosen = Object.fromEntries(known.map((name) => [name, rest[name]]).filter(([, value]) => value != null));
+  const chosen = Object.fromEntries(PASSED_ON.map((name) => [name, rest[name]]).filter(([, value]) => value != null));
   return {
     to,
     ...(from == null ? {} : { from }),

@@ -4,7 +4,7 @@ import { LANGUAGE_TAG } from '../lib/languages.js';
 import { variablesIn } from '../lib/prompt-template.js';
 import { dialTarget, intents, rules, tools, turnDetection, type ContractSurroundings } from './agent-contract-parts.js';
 import type { Checks } from './checks.js';
-import { checkPlaceholders, MAX_PROMPT_LENGTH } from './prompts.js';
+import { checkPlaceholders, MAX_PROMPT_LENGTH, strangeVariables, type Spoken } from './prompts.js';
 
 /** A version's contract as clients write it. On an update a missing field stays as it is; on creation it is empty. */
 export interface AgentContractInput {
@@ -137,9 +137,10 @@ function together(checks: Checks, contract: AgentContract): void {
   if (contract.prompt !== null && contract.promptKey !== null)
     checks.fail('prompt', 'excludes promptKey: give one of them');
   if (contract.promptRevision !== null && contract.promptKey === null) checks.fail('promptRevision', 'needs promptKey');
+  if (contract.greeting !== null) checkPlaceholders(checks, 'greeting', contract.greeting);
   if (contract.prompt !== null) {
     checkPlaceholders(checks, 'prompt', contract.prompt);
-    checkVariables(checks, contract.promptVariables, variablesIn(contract.prompt));
+    checkVariables(checks, contract, variablesIn(contract.prompt));
   }
   checks.unique('successSignals', contract.successSignals);
   checks.unique(
@@ -166,9 +167,9 @@ function together(checks: Checks, contract: AgentContract): void {
 }
 
 /** A value for a variable that the prompt does not have is a misspelt one. */
-export function checkVariables(checks: Checks, values: Record<string, string>, declared: readonly string[]): void {
-  for (const name of Object.keys(values))
-    if (!declared.includes(name)) checks.fail(`promptVariables.${name}`, 'is no variable of the prompt');
+export function checkVariables(checks: Checks, contract: Spoken, ofPrompt: readonly string[]): void {
+  for (const name of strangeVariables(contract, ofPrompt))
+    checks.fail(`promptVariables.${name}`, 'is no variable of the prompt');
 }
 
 /** Also of phone routes. */

@@ -135,7 +135,7 @@ export class AgentVersions {
       const prompt = await em.findOne(Prompt, { tenantId, key: contract.promptKey });
       const revision = await resolvePrompt(em, tenantId, contract.promptKey, contract.promptRevision);
       if (prompt === null) checks.fail('promptKey', 'names no prompt of this tenant');
-      else if (revision !== null) checkVariables(checks, contract.promptVariables, revision.variables);
+      else if (revision !== null) checkVariables(checks, contract, revision.variables);
       else if (contract.promptRevision !== null) checks.fail('promptRevision', 'names no revision of this prompt');
     }
     checks.done();

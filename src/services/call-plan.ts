@@ -22,6 +22,8 @@ export async function assemblePlan(em: EntityManager, { call, session, streamSid
   const { version, route, telephony } = setting;
   const history = await loadHistory(em, session.id);
   const log = await loadLogFacts(em, session.id);
+  const values = { ...valuesOf(setting), ...call.promptVariables };
+  const greeting = call.greeting ?? version?.greeting;
   return {
     tenantId: call.tenantId,
     callId: call.id,
@@ -34,8 +36,8 @@ export async function assemblePlan(em: EntityManager, { call, session, streamSid
     synthetic: call.synthetic,
     model: session.model,
     voice: session.voice ?? null,
-    instructions: await instructionsOf(em, setting),
-    greeting: call.greeting ?? version?.greeting ?? null,
+    instructions: fillIn(await promptOf(em, setting), values),
+    greeting: greeting == null ? null : fillIn(greeting, values),
     consentLine: version?.consentLine ?? null,
     language: version?.language ?? null,
     turnDetection: version?.turnDetection ?? null,
@@ -61,14 +63,21 @@ function withoutSecret({ name, description, parameters, url, method, timeoutMs, 
 }
 
 /** The version's own prompt, else its prompt key (at a revision, or the published one), else the tenant's, else a plain one. */
-async function instructionsOf(em: EntityManager, { version, config, agent, tenant }: CallSetting): Promise<string> {
-  const text =
+async function promptOf(em: EntityManager, { version, config, tenant }: CallSetting): Promise<string> {
+  return (
     version?.prompt ??
     (await promptByKey(em, tenant.id, version?.promptKey, version?.promptRevision)) ??
     (await promptByKey(em, tenant.id, config?.systemPromptKey, null)) ??
-    PLAIN_PROMPT;
-  return fillIn(text, { tenant_name: tenant.name, agent_name: agent?.name ?? '', ...version?.promptVariables });
+    PLAIN_PROMPT
+  );
 }
+
+/** Of variables, where the request does not say otherwise. */
+const valuesOf = ({ version, agent, tenant }: CallSetting): Record<string, string> => ({
+  tenant_name: tenant.name,
+  agent_name: agent?.name ?? '',
+  ...version?.promptVariables,
+});
 
 async function promptByKey(
   em: EntityManager,

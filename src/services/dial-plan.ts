@@ -18,6 +18,8 @@ export interface MakeCallInput {
   agentKey?: string | null;
   agentVersionId?: string | null;
   greeting?: string | null;
+  /** Values of the prompt's variables for this call; they win over the version's. A name that the prompt has not is ignored. */
+  promptVariables?: Record<string, unknown> | null;
   orgId?: string | null;
   allowConcurrent?: boolean | null;
 }
@@ -29,11 +31,14 @@ export interface DialRequest {
   agentKey: string | null;
   agentVersionId: string | null;
   greeting: string | null;
+  promptVariables: Record<string, string> | null;
   orgId: string | null;
   allowConcurrent: boolean;
 }
 
 const MAX_GREETING_CHARACTERS = 2_000;
+const MAX_VARIABLES = 100;
+const MAX_VARIABLE_CHARACTERS = 2_000;
 
 /** Checks the form of every field at once. Throws VALIDATION_FAILED. */
 export function dialRequestOf(input: MakeCallInput, check = new Check()): DialRequest {
@@ -43,12 +48,29 @@ export function dialRequestOf(input: MakeCallInput, check = new Check()): DialRe
     agentKey: check.optionalText('agentKey', input.agentKey, 100),
     agentVersionId: check.optionalText('agentVersionId', input.agentVersionId, 100),
     greeting: check.optionalText('greeting', input.greeting, MAX_GREETING_CHARACTERS),
+    promptVariables: promptVariablesOf(check, input.promptVariables ?? null),
     orgId: check.optionalText('orgId', input.orgId, 200),
     allowConcurrent: input.allowConcurrent === true,
   };
   check.when(request.to !== '' && request.from === request.to, 'to', 'must not be the number that calls');
   check.done();
   return request;
+}
+
+function promptVariablesOf(check: Check, given: Record<string, unknown> | null): Record<string, string> | null {
+  if (given === null) return null;
+  if (typeof given !== 'object' || Array.isArray(given)) {
+    check.fail('promptVariables', 'must be an object of texts by the name of their variable');
+    return null;
+  }
+  const entries = Object.entries(given);
+  check.when(entries.length > MAX_VARIABLES, 'promptVariables', `must hold at most ${MAX_VARIABLES} entries`);
+  for (const [name, value] of entries.slice(0, MAX_VARIABLES)) {
+    const path = `promptVariables.${name}`;
+    if (typeof value !== 'string') check.fail(path, 'must be a text');
+    else check.optionalText(path, value, MAX_VARIABLE_CHARACTERS);
+  }
+  return given as Record<string, string>;
 }
 
 /** Everything that a dial needs, resolved and allowed so far. */
@@ -166,7 +188,7 @@ async function namedVersion(
 }
 
 /** The row of a call that is about to be dialled. */
-export function dialledRow(plan: DialPlan, { orgId, greeting, allowConcurrent }: DialRequest) {
+export function dialledRow(plan: DialPlan, { orgId, greeting, promptVariables, allowConcurrent }: DialRequest) {
   return {
     tenantId: plan.tenant.id,
     accountSid: plan.account.accountSid,
@@ -180,6 +202,7 @@ export function dialledRow(plan: DialPlan, { orgId, greeting, allowConcurrent }:
     phoneRouteId: plan.route.id,
     orgId,
     greeting,
+    promptVariables,
     allowConcurrent,
   } as const;
 }

@@ -22,8 +22,14 @@ export function idempotencyOf(tenantId: string, key: string | null, request: obj
   const given = Object.entries(request)
     .filter(([, value]) => value !== null && value !== undefined && value !== false)
     .toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return { tenantId, key, requestHash: createHash('sha256').update(JSON.stringify(given)).digest('hex') };
+  return { tenantId, key, requestHash: createHash('sha256').update(JSON.stringify(given, sorted)).digest('hex') };
 }
+
+/** The same object says the same, in whatever order its fields come. */
+const sorted = (_: string, value: unknown): unknown =>
+  value === null || typeof value !== 'object' || Array.isArray(value)
+    ? value
+    : Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 
 /**
  * Takes the key in the transaction that makes the call. A request that arrives together waits here until the first one

@@ -207,7 +207,7 @@ export async function pinPrompt(em: EntityManager, version: AgentVersion): Promi
       details: [{ path: 'promptKey', message: 'has no published revision' }],
     });
   // The draft was checked against the revision of its day, or against none.
-  const strange = Object.keys(version.promptVariables).filter((name) => !revision.variables.includes(name));
+  const strange = strangeVariables(version, revision.variables);
   if (strange.length > 0)
     throw new AppError('UNPROCESSABLE', `The published revision of ${version.promptKey} has other variables`, {
       details: strange.map((name) => ({
@@ -232,6 +232,15 @@ async function revisionOf(em: EntityManager, promptId: string, number: number): 
       : null;
   if (revision === null) throw notFound('prompt revision');
   return revision;
+}
+
+/** What a version says, as far as variables go. */
+export type Spoken = Pick<AgentVersion, 'promptVariables' | 'greeting'>;
+
+/** Names that a version gives values to, and that neither its prompt nor its greeting has. */
+export function strangeVariables({ promptVariables, greeting }: Spoken, ofPrompt: readonly string[]): string[] {
+  const known = new Set([...ofPrompt, ...variablesIn(greeting ?? '')]);
+  return Object.keys(promptVariables).filter((name) => !known.has(name));
 }
 
 /** Also of prompts that stand in a version. */

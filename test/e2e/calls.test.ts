@@ -180,20 +180,22 @@ describe('an outbound call', () => {
           { hangUp: true },
         ]),
     });
+    const greeting = 'Hi {{customer_name}}, this is Acme.';
+    const body = { to: '+15555550400', agent_key: 'front_desk', greeting, org_id: 'north' };
     const made = await gateway.call('POST', '/api/v1/make-call', {
       key: acme.key,
       headers: { 'idempotency-key': 'order-1' },
-      body: { to: '+15555550400', agent_key: 'front_desk', greeting: 'Hi, this is Acme.', org_id: 'north' },
+      body: { ...body, prompt_variables: { customer_name: 'Ann', order: '7' } },
     });
     expect(made.body).toMatchObject({ ok: true, duplicate: false });
     const again = await gateway.call('POST', '/api/v1/make-call', {
       key: acme.key,
       headers: { 'idempotency-key': 'order-1' },
-      body: { to: '+15555550400', agent_key: 'front_desk', greeting: 'Hi, this is Acme.', org_id: 'north' },
+      body: { ...body, prompt_variables: { order: '7', customer_name: 'Ann' } },
     });
     expect(again.body).toMatchObject({ call_sid: made.body.call_sid, duplicate: true });
     const session = await ended(made.body.call_sid);
-    expect(session.transcript[0].content).toBe('Hi, this is Acme.');
+    expect(session.transcript[0].content).toBe('Hi Ann, this is Acme.');
     expect(session.transcript.at(-1).content).toBe('Thank you, your appointment is confirmed.');
     await until(
       () => eventsOf(made.body.call_sid).some((e) => e.event === 'voice.call.completed'),

@@ -68,6 +68,8 @@ export type MakeCallInput = {
   from?: string | null | undefined;
   greeting?: string | null | undefined;
   orgId?: string | null | undefined;
+  /** Texts by name, for {{name}} in the prompt and greeting of this call; they win over the version’s. */
+  promptVariables?: unknown;
   /** Dial then instead of now. */
   schedule?: string | null | undefined;
   /** When calling hours refuse, wait for their next opening instead. */

@@ -11,6 +11,7 @@ import { Migration009 } from './009-settled-contracts.js';
 import { Migration010 } from './010-synthetic-sessions.js';
 import { Migration011 } from './011-evaluation-revision.js';
 import { Migration012 } from './012-reviewed-at.js';
+import { Migration013 } from './013-call-prompt-variables.js';
 
 /** Every migration, oldest first. A landed one is never edited: a change is a new one. */
 export const migrations: MigrationObject[] = [
@@ -26,4 +27,5 @@ export const migrations: MigrationObject[] = [
   { name: '010-synthetic-sessions', class: Migration010 },
   { name: '011-evaluation-revision', class: Migration011 },
   { name: '012-reviewed-at', class: Migration012 },
+  { name: '013-call-prompt-variables', class: Migration013 },
 ];

@@ -5,7 +5,7 @@ import type { MakeCallInput as Dial } from '../../services/make-call.js';
 import type { SchedulingInput } from '../../services/schedule-call.js';
 import { connectionType } from '../common/connection.js';
 import { CallDirection, CallStatus } from '../common/enums.js';
-import { DateTime, PhoneNumber } from '../common/scalars.js';
+import { DateTime, Json, PhoneNumber } from '../common/scalars.js';
 import { ScheduledCallType } from './scheduled-call.type.js';
 
 @ObjectType('Call', { simpleResolvers: true })
@@ -99,6 +99,11 @@ export class MakeCallInput implements Dial, SchedulingInput {
   agentVersionId?: string | null;
   @Field(() => String, { nullable: true })
   greeting?: string | null;
+  @Field(() => Json, {
+    nullable: true,
+    description: 'Texts by name, for {{name}} in the prompt and greeting of this call; they win over the version’s.',
+  })
+  promptVariables?: Record<string, unknown> | null;
   @Field(() => String, { nullable: true })
   orgId?: string | null;
   @Field(() => Boolean, { nullable: true, description: 'Also when this number is being dialled or talked to already.' })
