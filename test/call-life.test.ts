@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PgBossJobs } from '../src/adapters/jobs/pg-boss.js';
 import {
+  Agent,
   AgentVersion,
   Call,
   DoNotCallEntry,
@@ -336,6 +337,17 @@ describe('the end of a session', () => {
       'TurnCompleted',
       'SessionEnded',
     ]);
+  });
+
+  it('is no condition for that of a call which no agent answered', async () => {
+    const closed = await seedCallTenant(test, 'closed');
+    await em().nativeUpdate(Agent, { id: closed.agent.id }, { publishedVersionId: null });
+    const callSid = `CA${randomBytes(16).toString('hex')}`;
+    world.carrier.put(callSid, 'in-progress');
+    const params = { CallSid: callSid, From: '+15555559999', To: closed.route.number, CallStatus: 'ringing' };
+    expect((await twilio.post('/api/v1/incoming-call', params)).body).toContain('<Hangup/>');
+    world.carrier.put(callSid, 'completed', { durationSeconds: 4 });
+    expect(await completed(callSid)).toMatchObject({ voice_session_id: null, duration_seconds: 4 });
   });
 
   it('comes with the fallback when the stream is resumed more than three times a minute', async () => {

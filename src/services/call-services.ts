@@ -116,7 +116,7 @@ export function createCallServices(context: ServiceContext, ports: CallPorts): C
   const sessionEnd = new SessionEnd(context, sessionLog);
   const progress = new CallProgress(context, sessionLog, sessionEnd);
   const lookup = new CallLookup(context, carrier, accounts, progress);
-  const fallbacks = new Fallbacks(context, desk);
+  const fallbacks = new Fallbacks(context, desk, lookup);
   const streamEnds = new StreamEnds(context, { sessionEnd, progress, lookup });
   const tools = new HttpToolRunner(context, ports.http);
   const commands = new CallCommands(context);

@@ -7,6 +7,7 @@ import {
   type SpokenFallback,
 } from './call-answers.js';
 import { ownNumber, type CallSetting } from './call-setting.js';
+import type { CallLookup } from './call-lookup.js';
 import type { CallbackDesk } from './caller-wishes.js';
 import type { ServiceContext } from './context.js';
 import { callbackUrl } from './telephony-urls.js';
@@ -18,6 +19,7 @@ export class Fallbacks {
   constructor(
     private readonly context: ServiceContext,
     private readonly desk: CallbackDesk,
+    private readonly lookup: Pick<CallLookup, 'followEnd'>,
   ) {}
 
   /** `outside` is the destination of closed hours, which comes first. A promised callback becomes a task. */
@@ -33,6 +35,8 @@ export class Fallbacks {
       chosen.action === 'transfer' ? (chosen.target ?? route?.transferNumber ?? telephony.transferNumber) : null;
     const promised = chosen.action === 'callback' && (await this.promiseCallback(call, why, chosen.target));
     const message = chosen.message ?? this.standardMessage(chosen, target, promised);
+    // After a message the call is over, and nobody need tell us. After a transfer somebody asks what comes next.
+    if (target == null) this.lookup.followEnd(call.id);
     return {
       message,
       // The gateway's own sentences are English, whatever the agent speaks.
