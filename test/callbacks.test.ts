@@ -195,8 +195,8 @@ describe('a callback task', () => {
     expect(claims.every(({ status, body }) => status === 200 || body.assignee === assignee)).toBe(true);
     expect((await taskOf(id)).assignee).toBe(assignee);
 
-    const urgent = await create({ queue: 'next', priority: 1 });
     const rest = [await create({ queue: 'next' }), await create({ queue: 'next', priority: 2 })];
+    const urgent = await create({ queue: 'next', priority: 1 });
     await create({ queue: 'next', priority: 1, due_at: '2026-12-01T10:00:00Z' });
     // Another's is nobody else's to take.
     const bobs = await create({ queue: 'next', priority: 1, assignee: 'bob' });
