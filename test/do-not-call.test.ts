@@ -266,6 +266,27 @@ describe('the customer’s own wish', () => {
     expect(call.options.accountSid).toBe(ACCOUNT.accountSid);
   });
 
+  it('is shown to whoever is to call somebody back, in both lists and as long as it binds', async () => {
+    const [own, everybody, expired, free] = Array.from({ length: 4 }, freshNumber) as [string, string, string, string];
+    const tasks = await Promise.all(
+      [own, everybody, expired, free].map(async (number) => {
+        const body = { number, reason: 'asked', queue: 'people' };
+        return (await gateway.call('POST', '/api/v1/callbacks', { key: acme.key, body })).body;
+      }),
+    );
+    expect(tasks.map((task) => task.do_not_call)).toEqual([false, false, false, false]);
+    await dnc('POST', '', { number: own });
+    await dnc('POST', '', { number: free }, globex.key);
+    await dnc('POST', '', { number: expired, expires_at: new Date(clock.now().getTime() + 60_000).toISOString() });
+    await gateway.admin('POST', '/dnc', { number: everybody });
+    clock.set(new Date(clock.now().getTime() + 120_000).toISOString());
+    const { body } = await gateway.call('GET', '/api/v1/callbacks?queue=people', { key: acme.key });
+    const shown = new Map(body.data.map((task: any) => [task.number, task.do_not_call]));
+    expect([own, everybody, expired, free].map((number) => shown.get(number))).toEqual([true, true, false, false]);
+    const claim = 'mutation ($id: ID!) { claimCallbackTask(id: $id) { doNotCall } }';
+    expect((await must(gateway, claim, { id: tasks[0].id }, acme.key)).claimCallbackTask.doNotCall).toBe(true);
+  });
+
   it('counts as well when it is said to an agent who called', async () => {
     const number = freshNumber();
     gateway.carrier.behaviours.set(number, { handset: hears });

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { CALLBACK_ORIGINS, CALLBACK_STATES, type CallbackOrigin, type CallbackState } from '../entities/index.js';
-import type { CallbackFields } from '../services/callbacks.js';
+import type { CallbackFields } from '../services/callback-fields.js';
 import { viewerOf } from './auth.js';
 import type { RestApp, RestDoorOptions } from './deps.js';
 import { lowerAll, upper } from './naming.js';
@@ -38,6 +38,7 @@ export const CallbackRow = resource(
     priority: Type.Integer({ description: '1 is most urgent, 5 least.' }),
     state: STATE,
     number: nullable,
+    do_not_call: Type.Boolean({ description: 'The number is on a do-not-call list now: nobody should dial it.' }),
     reason: text,
     notes: Type.Array(Type.Object({ at: text, by: text, text })),
     origin: Word(lowerAll(CALLBACK_ORIGINS)),

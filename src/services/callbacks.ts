@@ -1,5 +1,5 @@
 import { LockMode, type EntityManager, type FilterQuery } from '@mikro-orm/postgresql';
-import { Agent, CallbackTask, type Call, type CallbackOrigin, type CallbackState } from '../entities/index.js';
+import { Agent, CallbackTask, type Call, type CallbackState } from '../entities/index.js';
 import type { Page } from '../lib/cursor.js';
 import { invalid, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
@@ -7,48 +7,19 @@ import { parseE164 } from '../lib/phone.js';
 import { audit } from './audit-log.js';
 import { customerNumber } from './call-setting.js';
 import { announceCall, lockCall } from './call-progress.js';
+import { checkedFields, type CallbackChange, type NewCallback } from './callback-fields.js';
 import { notesWith } from './callback-notes.js';
 import { mayBecome, move, refusedIn } from './callback-states.js';
 import { Checks } from './checks.js';
 import type { ServiceContext } from './context.js';
 import { wakeForCallback } from './due-dials-queue.js';
+import { listedAmong, listedKey } from './listed-numbers.js';
 import { listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
 import { DEFAULT_CALLBACK_QUEUE } from './telephony.js';
 import { existingTenant } from './tenants.js';
 import { actorOf, emFor, requireScope, type Viewer } from './viewer.js';
 import { inTransaction, snapshot } from './writes.js';
 
-/** What people may set. Undefined on an update: as it is. */
-export interface CallbackFields {
-  reason?: string | null;
-  /** E.164. Default: the customer of the call. */
-  number?: string | null;
-  queue?: string | null;
-  /** 1 is most urgent, 5 least. */
-  priority?: number | null;
-  /** Default: now. */
-  dueAt?: Date | null;
-  /** The promise: breached when it is still open then. */
-  slaDueAt?: Date | null;
-  assignee?: string | null;
-  /** Dials by itself when due, within calling hours. */
-  autoDial?: boolean | null;
-  /** Who talks when it dials; null: the agent of the tenant's route. */
-  agentKey?: string | null;
-  /** Added to the others. */
-  note?: string | null;
-}
-export interface NewCallback extends CallbackFields {
-  tenantId?: string | null;
-  /** The call that it is about. */
-  callId?: string | null;
-  reason: string;
-  /** SUPERVISOR or API; missing: API for a tenant key, SUPERVISOR for an admin. */
-  origin?: CallbackOrigin | null;
-}
-export interface CallbackChange extends CallbackFields {
-  state?: CallbackState | null;
-}
 export interface CallbackFilter {
   tenantId?: string | null;
   state?: readonly CallbackState[] | null;
@@ -61,7 +32,11 @@ export interface CallbackFilter {
 }
 
 /** A task as both doors show it. */
-export type CallbackView = CallbackTask & { slaBreached: boolean };
+export type CallbackView = CallbackTask & {
+  slaBreached: boolean;
+  /** The number is on a do-not-call list now: nobody should dial it, people included. */
+  doNotCall: boolean;
+};
 
 const BY_PEOPLE = ['SUPERVISOR', 'API'] as const;
 
@@ -171,7 +146,7 @@ export class Callbacks {
     const who = checks.optionalText('assignee', assignee, { max: 200 }) ?? actorOf(viewer);
     checks.done();
     const { id: tenant } = await existingTenant(this.context, viewer, tenantId);
-    return inTransaction(this.context, viewer, async (em) => {
+    const taken = await inTransaction(this.context, viewer, async (em) => {
       const now = this.context.clock.now();
       const [row] = await em.find(
         CallbackTask,
@@ -193,8 +168,9 @@ export class Callbacks {
       move(row, 'CLAIMED', now, who, who);
       await em.flush();
       auditTask(em, viewer, 'callback.claimed', row, before);
-      return this.view(row);
+      return row;
     });
+    return taken === null ? null : this.view(taken);
   }
 
   /** Throws NOT_FOUND. */
@@ -208,19 +184,33 @@ export class Callbacks {
     requireScope(viewer, 'operations:read');
     const em = emFor(this.context.database, viewer, filter.tenantId);
     const page = await listPage(em, CallbackTask, this.where(filter), request);
-    return { ...page, rows: page.rows.map((row) => this.view(row)) };
+    return { ...page, rows: await this.views(page.rows) };
   }
   async list(viewer: Viewer, filter: CallbackFilter, request: OffsetRequest): Promise<Rows<CallbackView>> {
     requireScope(viewer, 'operations:read');
     const em = emFor(this.context.database, viewer, filter.tenantId);
     const { rows, total } = await listOffset(em, CallbackTask, this.where(filter), request);
-    return { rows: rows.map((row) => this.view(row)), total };
+    return { rows: await this.views(rows), total };
   }
 
-  private view(task: CallbackTask): CallbackView {
-    const { slaDueAt, closedAt } = task;
-    const until = closedAt ?? this.context.clock.now();
-    return { ...task, slaBreached: slaDueAt != null && until > slaDueAt };
+  private async view(task: CallbackTask): Promise<CallbackView> {
+    return (await this.views([task]))[0]!;
+  }
+
+  private async views(tasks: readonly CallbackTask[]): Promise<CallbackView[]> {
+    const now = this.context.clock.now();
+    const numbered = tasks.flatMap(({ tenantId, number }) =>
+      number == null ? [] : [{ tenantId: tenantId as string, number }],
+    );
+    const listed = await listedAmong(this.context.database.em({ all: true }), numbered, now);
+    return tasks.map((task) => {
+      const { tenantId, number, slaDueAt, closedAt } = task;
+      return {
+        ...task,
+        slaBreached: slaDueAt != null && (closedAt ?? now) > slaDueAt,
+        doNotCall: number != null && listed.has(listedKey({ tenantId: tenantId as string, number })),
+      };
+    });
   }
 
   /** A supervisor's callback about a call is an escalation of it; the tenant hears of it as of every other. */
@@ -270,21 +260,6 @@ async function callOf(em: EntityManager, tenantId: string, callId: string): Prom
 
 async function knownAgent(em: EntityManager, tenantId: string, key: string | null | undefined): Promise<void> {
   if (key != null && (await em.count(Agent, { tenantId, key })) === 0) throw notFound('agent');
-}
-
-/** Only the fields that were given; null clears where nothing is a value. */
-function checkedFields(checks: Checks, input: CallbackFields) {
-  const { queue, priority, autoDial, agentKey, assignee } = input;
-  return {
-    ...(input.number == null ? {} : { number: checks.phone('number', input.number) }),
-    ...(queue == null ? {} : { queue: checks.key('queue', queue) }),
-    ...(priority == null ? {} : { priority: checks.integer('priority', priority, 1, 5) }),
-    ...(input.dueAt == null ? {} : { dueAt: input.dueAt }),
-    ...(input.slaDueAt === undefined ? {} : { slaDueAt: input.slaDueAt }),
-    ...(assignee === undefined ? {} : { assignee: checks.optionalText('assignee', assignee, { max: 200 }) }),
-    ...(autoDial == null ? {} : { autoDial }),
-    ...(agentKey === undefined ? {} : { agentKey: agentKey === null ? null : checks.key('agentKey', agentKey) }),
-  };
 }
 
 function auditTask(

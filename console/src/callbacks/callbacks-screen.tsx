@@ -64,7 +64,7 @@ function Task({ task }: { task: CallbackRowFragment }) {
     <li className="card task">
       <Chip tone={task.priority <= 2 ? 'warn' : 'plain'}>P{task.priority}</Chip>
       <div>
-        <b>{task.number ?? 'no number'}</b> {task.reason}
+        <b>{task.number ?? 'no number'}</b> {task.doNotCall && <Chip tone="bad">do not call</Chip>} {task.reason}
         <p className="muted">
           <span title={dayAndTime(task.dueAt)} className={open && late ? 'late' : undefined}>
             due {relative(task.dueAt, now)}

@@ -5,7 +5,8 @@ import {
   type CallbackOrigin as Origin,
   type CallbackState as State,
 } from '../../entities/index.js';
-import type { CallbackChange, CallbackFilter, NewCallback } from '../../services/callbacks.js';
+import type { CallbackChange, NewCallback } from '../../services/callback-fields.js';
+import type { CallbackFilter } from '../../services/callbacks.js';
 import { connectionType } from '../common/connection.js';
 import { enumOf } from '../common/enums.js';
 import { DateTime, PhoneNumber } from '../common/scalars.js';
@@ -39,6 +40,8 @@ export class CallbackTaskType {
   state!: State;
   @Field(() => PhoneNumber, { nullable: true, description: 'Null: the caller hid it.' })
   number!: string | null;
+  @Field(() => Boolean, { description: 'The number is on a do-not-call list now: nobody should dial it.' })
+  doNotCall!: boolean;
   @Field(() => String)
   reason!: string;
   @Field(() => [CallbackNote], { description: 'Oldest first.' })
