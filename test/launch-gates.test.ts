@@ -579,17 +579,20 @@ describe('evidence', () => {
     });
   });
 
-  it('needs a prompt: the tenant’s key must lead to one, and who has none at all keeps the plain one', async () => {
+  it('without any prompt is about the plain one, of which operators hear when the tenant names one that is not there', async () => {
     const contract = { ...CONTRACT, prompt: null };
     const draft = await seedDraftAgent('promptless', freshNumber(), { contract });
     const forced = { force: true, reason: 'A test without evidence.' };
+    const warned = async () =>
+      (await rest('GET', '/diagnostics?code=plain_prompt&tenant_id=promptless')).data.map((row: any) => row.detail);
+    const { id: first } = await rest('POST', `/agents/${draft.agentId}/versions`, contract);
+    expect(await overRest.publish(first, forced)).toEqual({ status: 'PUBLISHED' });
+    expect(await warned()).toEqual([]);
     await rest('PUT', '/tenants/promptless/runtime-config', { system_prompt_key: 'later' });
-    expect(await overRest.publish(draft.id, forced)).toMatchObject({
-      code: 'UNPROCESSABLE',
-      details: [{ path: 'prompt_key' }],
-    });
-    await rest('PUT', '/tenants/promptless/runtime-config', { system_prompt_key: null });
     expect(await overRest.publish(draft.id, forced)).toEqual({ status: 'PUBLISHED' });
+    expect(await warned()).toMatchObject([{ agent_version_id: draft.id, prompt_key: 'later' }]);
+    // The one that comes later is another contract.
+    await rest('POST', '/prompts', { tenant_id: 'promptless', key: 'later', text: 'Be late.', publish: true });
     expect(await rest('GET', `/agent-versions/${draft.id}`)).toMatchObject({
       prompt: expect.stringContaining('friendly voice agent'),
       model: 'gpt-realtime',

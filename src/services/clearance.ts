@@ -107,7 +107,7 @@ export class Clearance {
     const why = reasonOf({ force, reason });
     const before = snapshot(version);
     version.contractChangedAt = await evidenceSince(em, version);
-    await settleContract(em, version, this.ctx.settings);
+    const { missingPrompt } = await settleContract(em, version, this.ctx.settings);
     const failing = await this.guard.failing(em, version);
     if (failing.length > 0 && force !== true) throw gatesFailed(failing);
     const forced = failing.length > 0;
@@ -117,7 +117,11 @@ export class Clearance {
       forcedReason: forced ? why : null,
       rolledBackAt: null,
     });
-    const announce = forced ? this.force(em, viewer, version, { failing, reason: why!, before }) : nothingToAnnounce;
+    const tellForced = forced ? this.force(em, viewer, version, { failing, reason: why!, before }) : nothingToAnnounce;
+    const announce = async () => {
+      await tellForced();
+      if (missingPrompt !== null) await this.tellPlain(version, missingPrompt);
+    };
     return { failing, reason: why, before, announce };
   }
 
@@ -157,6 +161,18 @@ export class Clearance {
       reason,
     });
     return () => this.raise(version, failing, reason, actorOf(viewer));
+  }
+
+  private tellPlain(version: AgentVersion, promptKey: string): Promise<void> {
+    return this.diagnostics.raise({
+      tenantId: version.tenantId,
+      code: 'plain_prompt',
+      severity: 'WARNING',
+      message: `Version ${version.number} of an agent speaks the plain prompt: the tenant’s prompt ${promptKey} has no published revision.`,
+      action: 'Publish a revision of the prompt, and then a new version of the agent.',
+      detail: { agentId: version.agentId, agentVersionId: version.id, promptKey },
+      dedupeKey: `plain_prompt:${version.id}`,
+    });
   }
 
   private raise(version: AgentVersion, failing: FieldIssue[], reason: string, by: string): Promise<void> {

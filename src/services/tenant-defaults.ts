@@ -2,7 +2,7 @@ import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
 import { Agent, AgentVersion, type RuntimeConfig } from '../entities/index.js';
 import type { FieldIssue } from '../lib/errors.js';
 import type { ServiceSettings } from './context.js';
-import { PLAIN_PROMPT, pinPrompt } from './prompts.js';
+import { PLAIN_PROMPT, pinPrompt, resolvePrompt } from './prompts.js';
 import { loadRuntimeConfig } from './telephony.js';
 
 type Defaults = Pick<RuntimeConfig, 'model' | 'voice' | 'systemPromptKey'>;
@@ -22,17 +22,27 @@ export function speechOf(
 
 /**
  * Writes into a version what it left to its tenant: from now on it is the whole contract, and no change of the runtime config
- * makes it another one. For the transaction in which it leaves DRAFT. Throws UNPROCESSABLE when its prompt key, or the
- * tenant's, has no published revision.
+ * makes it another one. For the transaction in which it leaves DRAFT. Gives the tenant's prompt key when that leads to no
+ * published revision: then the version keeps the plain prompt, which is what it spoke so far. Throws UNPROCESSABLE when its
+ * own prompt key leads to none.
  */
-export async function settleContract(em: EntityManager, version: AgentVersion, settings: Installation): Promise<void> {
-  const config = await loadRuntimeConfig(em, version.tenantId);
+export async function settleContract(
+  em: EntityManager,
+  version: AgentVersion,
+  settings: Installation,
+): Promise<{ missingPrompt: string | null }> {
+  const { tenantId } = version;
+  const config = await loadRuntimeConfig(em, tenantId);
   Object.assign(version, speechOf(version, config, settings));
+  let missingPrompt: string | null = null;
   if (version.prompt == null && version.promptKey == null) {
-    version.promptKey = config?.systemPromptKey ?? null;
-    if (version.promptKey === null) version.prompt = PLAIN_PROMPT;
+    const key = config?.systemPromptKey ?? null;
+    const revision = key === null ? null : await resolvePrompt(em, tenantId, key, null);
+    Object.assign(version, revision === null ? { prompt: PLAIN_PROMPT } : { promptKey: key });
+    if (revision === null) missingPrompt = key;
   }
   await pinPrompt(em, version);
+  return { missingPrompt };
 }
 
 /** What a version may leave to its tenant, and how one looks that does, or that was settled while the tenant said `value`. */
