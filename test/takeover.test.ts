@@ -170,6 +170,7 @@ describe('a supervisor’s phone that takes a call over', () => {
         ),
       'the agent to learn of it',
     );
+    await until(async () => (await story(t)).at(-1)!.startsWith('AGENT'), 'the agent to carry on by itself');
     await agentSpeaks(t);
     expect((await acts(t)).map(({ action }) => action)).toEqual(['TAKE_OVER', 'HAND_BACK']);
     expect([leg.badAnswers, leg.warnings, t.call.badAnswers, t.call.warnings]).toEqual([[], [], [], []]);

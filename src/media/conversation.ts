@@ -4,7 +4,7 @@ import { AgentVoice } from './agent-voice.js';
 import type { CallParts } from './engine-context.js';
 import { agentTools } from './agent-tools.js';
 import type { FunctionCalls } from './function-calls.js';
-import { CARRY_ON, sayExactly, TIME_IS_UP } from './instructions.js';
+import { CARRY_ON, GIVEN_BACK, sayExactly, TIME_IS_UP } from './instructions.js';
 import { Keypad } from './keypad.js';
 import { LeaveTaking, type Farewell } from './leave-taking.js';
 import { MODEL_EVENTS } from './model-events.js';
@@ -95,7 +95,9 @@ export class Conversation implements ModelListener {
       mute: () => this.mute(),
       unmute: () => {
         this.unmute();
-        this.fallBack();
+        // Nobody speaks to the caller any more: they must not have to ask whether somebody is there.
+        if (this.lostTo === null) this.gate.request({ purpose: 'reply', instructions: GIVEN_BACK });
+        else this.fallBack();
       },
       transcript: () => new PhoneTranscript({ model: context.model, plan, turns: this.turns, nowMs }),
     });

@@ -7,6 +7,9 @@ export const CONNECTING = 'Tell the caller in one short sentence that you are co
 export const CARRY_ON =
   'The line was interrupted for a moment and is back. Carry on in one short sentence where you stopped.';
 
+export const GIVEN_BACK =
+  'A colleague has talked with the caller and has given them back to you. Carry on in one short sentence.';
+
 export const TIME_IS_UP =
   'The call has reached its maximum duration. Say so politely in one sentence, and say goodbye to the caller.';
 
