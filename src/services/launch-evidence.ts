@@ -103,8 +103,8 @@ export async function duplicateEvidence({ em, agent, now }: LaunchCandidate) {
 export async function evaluationEvidence({ em, version, tenant, since }: LaunchCandidate) {
   const [row] = await em.execute<{ calls: number; mean: number | null }[]>(
     `select count(*)::int as calls, avg(c.evaluation_score)::float8 as mean
-       from voice_session s join "call" c on c.id = s.call_id
-      where s.agent_version_id = ? and s.tenant_id = ? and s.started_at >= ? and c.evaluation_score is not null
+       from "call" c join voice_session s on s.call_id = c.id
+      where c.agent_version_id = ? and c.tenant_id = ? and c.created_at >= ? and c.evaluation_score is not null
         and (? or s.provider is distinct from 'simulator')`,
     [version.id, version.tenantId, since, tenant.sandbox],
   );
