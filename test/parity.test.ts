@@ -224,6 +224,7 @@ const ROUTE_OF_MUTATION: Record<string, string> = {
   deleteRubric: `DELETE ${ADMIN}/agents/{id}/rubric`,
   createWebhookEndpoint: `POST ${ADMIN}/webhook-endpoints`,
   updateWebhookEndpoint: `PATCH ${ADMIN}/webhook-endpoints/{id}`,
+  deleteWebhookEndpoint: `DELETE ${ADMIN}/webhook-endpoints/{id}`,
   rotateWebhookSecret: `POST ${ADMIN}/webhook-endpoints/{id}/rotate-secret`,
   redeliverWebhookEvent: `POST ${ADMIN}/webhook-events/{event_id}/redeliver`,
   redeliverFailedWebhooks: `POST ${ADMIN}/webhook-deliveries/redeliver-failed`,

@@ -52,7 +52,7 @@ const TENANTS_MAY = new Set(
     'makeCall cancelScheduledCall recordEvaluation endCall transferCall escalateCall sayToCaller ' +
     'whisperToAgent muteAgent unmuteAgent takeOver handBack createCallbackTask updateCallbackTask ' +
     'claimCallbackTask claimNextCallbackTask addDoNotCall importDoNotCall removeDoNotCall ' +
-    'createWebhookEndpoint updateWebhookEndpoint rotateWebhookSecret redeliverWebhookEvent ' +
+    'createWebhookEndpoint updateWebhookEndpoint deleteWebhookEndpoint rotateWebhookSecret redeliverWebhookEvent ' +
     'redeliverFailedWebhooks'
   ).split(' '),
 );

@@ -58,6 +58,16 @@ export async function webhookRoutes(app: RestApp, { services }: RestDoorOptions)
     async ({ viewer, ids, input }) => WebhookEndpointRow.of(await webhookEndpoints.update(viewer, ids.id, input)),
   );
   routes.one(
+    'DELETE /webhook-endpoints/:id',
+    {
+      summary: 'Remove a webhook endpoint with its log of deliveries',
+      description: 'What still waits for it is not sent. To keep both, disable it.',
+      answer: WebhookEndpointRow.schema,
+      fails: [409],
+    },
+    async ({ viewer, ids }) => WebhookEndpointRow.of(await webhookEndpoints.remove(viewer, ids.id)),
+  );
+  routes.one(
     'POST /webhook-endpoints/:id/rotate-secret',
     {
       summary: 'A new signing secret; the one before signs along for a while',

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { TenantEvent, WebhookDelivery, WebhookEndpoint } from '../entities/index.js';
+import { TenantEvent, WebhookDelivery, type WebhookEndpoint } from '../entities/index.js';
 import { newEventId, newId } from '../lib/ids.js';
 import type { Jobs } from '../ports/jobs.js';
 import type { Outbox, TenantEventName } from './outbox.js';
@@ -25,7 +25,12 @@ export class TenantOutbox implements Outbox {
     const id = newEventId();
     const createdAt = new Date();
     const dueAt = new Date(createdAt.getTime() + this.firstDelaySeconds * 1_000);
-    const endpoints = (await em.find(WebhookEndpoint, { tenantId, enabled: true })).filter(
+    // Locked as the foreign key does it: an endpoint that is removed just now is not written to any more.
+    const enabled = await em.execute<Pick<WebhookEndpoint, 'id' | 'events'>[]>(
+      'select id, events from webhook_endpoint where tenant_id = ? and enabled for key share',
+      [tenantId],
+    );
+    const endpoints = enabled.filter(
       (endpoint) =>
         (endpoint.events.length === 0 || endpoint.events.includes(event)) && endpoint.id !== data.endpoint_id,
     );

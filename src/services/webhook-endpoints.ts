@@ -1,8 +1,8 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
-import { RuntimeConfig, WebhookEndpoint } from '../entities/index.js';
+import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
+import { RuntimeConfig, WebhookDelivery, WebhookEndpoint } from '../entities/index.js';
 import type { Page } from '../lib/cursor.js';
 import { open, seal } from '../lib/crypto.js';
-import { notFound } from '../lib/errors.js';
+import { AppError, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
 import { targetUrlProblem } from '../lib/private-address.js';
 import { Check } from '../lib/validation.js';
@@ -62,6 +62,32 @@ export class WebhookEndpoints implements RuntimeWebhook {
     // What waited for it while it was disabled.
     if (input.enabled === true) await this.context.jobs.send(DELIVER_QUEUE, { endpointId: id });
     return changed;
+  }
+
+  /**
+   * Removes it with its log of deliveries; what still waits for it is not sent. Throws NOT_FOUND, and CONFLICT for the
+   * `webhook_url` of the runtime config, which is cleared there.
+   */
+  async remove(viewer: Viewer, id: string): Promise<WebhookEndpoint> {
+    requireScope(viewer, 'webhooks:write');
+    const { tenantId } = await this.get(viewer, id);
+    return this.context.database.em({ tenantId: tenantId as string }).transactional(async (em) => {
+      // Waits for events that are just being written for it, and they for this.
+      const endpoint = await em.findOne(WebhookEndpoint, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+      if (endpoint === null) throw notFound('webhook endpoint');
+      if (endpoint.fromRuntimeConfig)
+        throw new AppError('CONFLICT', 'This is the webhook_url of the runtime config; clear it there');
+      await em.nativeDelete(WebhookDelivery, { endpointId: id });
+      await em.remove(endpoint).flush();
+      audit(em, viewer, {
+        tenantId: tenantId as string,
+        action: 'webhook_endpoint.deleted',
+        subjectType: 'WebhookEndpoint',
+        subjectId: id,
+        before: { url: endpoint.url, events: endpoint.events, enabled: endpoint.enabled },
+      });
+      return endpoint;
+    });
   }
 
   /** A new secret; the one before also signs for `overlapSeconds`, so that receivers can change at their own pace. */

@@ -326,6 +326,8 @@ describe('the admin API', () => {
     await admin('POST', `/webhook-events/${delivery.event_id}/redeliver`, { endpoint_id: endpoint.id });
     const since = new Date(Date.now() - 3_600_000).toISOString();
     await admin('POST', '/webhook-deliveries/redeliver-failed', { since, tenant_id: 'acme' });
+    expect((await admin('DELETE', `/webhook-endpoints/${endpoint.id}`)).body.id).toBe(endpoint.id);
+    expect((await admin('GET', '/webhook-deliveries?tenant_id=globex')).body.total).toBe(0);
 
     await gateway.app.services.calls.diagnostics.raise({
       tenantId: 'acme',

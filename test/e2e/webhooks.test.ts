@@ -344,6 +344,26 @@ describe('webhooks', () => {
     await foreign.client.dispose();
   });
 
+  it('go no more to an endpoint that is removed, whatever is being written for it', async () => {
+    const [gone, stays] = [await receive(() => 500), await receive()];
+    const { endpoint } = await endpointTo(gone);
+    const kept = await endpointTo(stays);
+    await evaluate(0.55);
+    await settled(endpoint.id, 'DEAD_LETTER');
+    const remove = `mutation ($id: ID!) { deleteWebhookEndpoint(id: $id) { id url } }`;
+    // Events are written meanwhile: none of their transactions fails.
+    const [{ deleteWebhookEndpoint }] = await Promise.all([
+      must(gateway, remove, { id: endpoint.id }, key),
+      ...[0.56, 0.57, 0.58].map(evaluate),
+    ]);
+    expect(deleteWebhookEndpoint).toEqual({ id: endpoint.id, url: gone.url });
+    await settled(kept.endpoint.id, 'DELIVERED', 4);
+    expect(await deliveries({ endpointId: endpoint.id })).toEqual([]);
+    expect((await graphql(gateway, remove, { id: endpoint.id }, key)).errors![0]!.extensions.code).toBe('NOT_FOUND');
+    const { body } = await gateway.admin('GET', `/audit-log?subject_id=${endpoint.id}&action=webhook_endpoint.deleted`);
+    expect(body.data).toMatchObject([{ before: { url: gone.url, enabled: true } }]);
+  });
+
   it('go to the webhook_url of the runtime config, which is an endpoint like any other', async () => {
     const [first, second] = [await receive(), await receive(() => 410)];
     const put = (webhook_url: string | null) => gateway.admin('PUT', '/tenants/acme/runtime-config', { webhook_url });
@@ -363,6 +383,8 @@ describe('webhooks', () => {
     await evaluate(0.26);
     await settled(id, 'DELIVERED', 2);
     new Webhook(webhook_secret).verify(second.got.at(-1)!.body, second.got.at(-1)!.headers);
+    const remove = await gateway.admin('DELETE', `/webhook-endpoints/${id}`);
+    expect(remove).toMatchObject({ status: 409, body: { code: 'CONFLICT' } });
     await put(null);
     await evaluate(0.27);
     expect(await deliveries({ endpointId: id })).toHaveLength(3);

@@ -78,6 +78,16 @@ export class WebhookResolver {
     return services.webhookEndpoints.update(viewer, id, input);
   }
 
+  @Mutation(() => WebhookEndpointType, {
+    description: 'With its log of deliveries; what still waits for it is not sent. To keep both, disable it.',
+  })
+  deleteWebhookEndpoint(
+    @Arg('id', () => ID) id: string,
+    @Ctx() { viewer, services }: GraphqlContext,
+  ): Promise<WebhookEndpoint> {
+    return services.webhookEndpoints.remove(viewer, id);
+  }
+
   @Mutation(() => CreateWebhookEndpointPayload, {
     description: 'A new secret; the one before signs along until the overlap is over.',
   })
