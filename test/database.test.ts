@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PgBossJobs } from '../src/adapters/jobs/pg-boss.js';
-import { Agent, AuditEntry, Tenant } from '../src/entities/index.js';
+import { Agent, AuditEntry, RolloutHistory, Tenant } from '../src/entities/index.js';
 import { silentLogger } from '../src/ports/logger.js';
 import { openTestDatabase, type TestDatabase } from './testkit/database.js';
 import { until } from './testkit/until.js';
@@ -32,12 +32,15 @@ describe('the database', () => {
     expect(await test.database.em({ all: true }).count(Agent)).toBe(2);
   });
 
-  it('never changes an audit entry', async () => {
+  it('never changes an audit entry, nor the history of what traffic reached', async () => {
     const em = test.database.em({ all: true });
-    const entry = em.create(AuditEntry, { actor: 'x', action: 'y', subjectType: 'z', subjectId: '1' });
+    em.create(AuditEntry, { actor: 'x', action: 'y', subjectType: 'z', subjectId: '1' });
+    const agent = await em.findOneOrFail(Agent, { tenantId: 'acme' });
+    em.create(RolloutHistory, { tenantId: 'acme', agentId: agent.id, action: 'PUBLISHED', by: 'x' });
     await em.flush();
-    await expect(em.nativeUpdate(AuditEntry, { id: entry.id }, { actor: 'forged' })).rejects.toThrow(/append-only/);
-    await expect(em.nativeDelete(AuditEntry, { id: entry.id })).rejects.toThrow(/append-only/);
+    for (const table of ['audit_entry', 'rollout_history'])
+      for (const change of [`update ${table} set created_at = now()`, `delete from ${table}`, `truncate ${table}`])
+        await expect(em.execute(change), change).rejects.toThrow(`${table} is append-only`);
   });
 
   it('commits a job with the transaction that sends it, and only then', async () => {

@@ -1,6 +1,6 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/postgresql';
 import type { WeeklyHours } from '../lib/hours.js';
-import { createdAt, identity, timestamps } from './columns.js';
+import { appendOnly, createdAt, identity, timestamps } from './columns.js';
 import { AGENT_VERSION_STATUSES, ROLLOUT_ACTIONS, ROUTE_DIRECTIONS, type StopMetric } from './enums.js';
 import { Tenant } from './tenant.js';
 
@@ -203,6 +203,7 @@ export interface StopCondition {
 export const RolloutHistory = defineEntity({
   name: 'RolloutHistory',
   tableName: 'rollout_history',
+  triggers: appendOnly('rollout_history'),
   indexes: [{ properties: ['agentId', 'createdAt', 'id'] }],
   properties: {
     ...identity(),

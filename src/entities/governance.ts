@@ -1,6 +1,6 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/postgresql';
 import { Agent, AgentVersion } from './agent.js';
-import { createdAt, identity, timestamps } from './columns.js';
+import { appendOnly, createdAt, identity, timestamps } from './columns.js';
 import { DIAGNOSTIC_SEVERITIES, SYNTHETIC_CALL_STATUSES, SYNTHETIC_RUN_STATUSES } from './enums.js';
 import { Tenant } from './tenant.js';
 
@@ -121,19 +121,11 @@ export const SignatureCheck = defineEntity({
 });
 export type SignatureCheck = InferEntity<typeof SignatureCheck>;
 
-/** Who changed what, when and from where. Append-only: a trigger refuses UPDATE and DELETE. */
+/** Who changed what, when and from where. Append-only. */
 export const AuditEntry = defineEntity({
   name: 'AuditEntry',
   tableName: 'audit_entry',
-  triggers: [
-    {
-      name: 'audit_entry_append_only',
-      timing: 'before',
-      events: ['update', 'delete'],
-      forEach: 'row',
-      body: `begin raise exception 'audit_entry is append-only'; end`,
-    },
-  ],
+  triggers: appendOnly('audit_entry'),
   indexes: [{ properties: ['tenantId', 'createdAt', 'id'] }, { properties: ['createdAt', 'id'] }],
   properties: {
     ...identity(),

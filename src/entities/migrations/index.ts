@@ -12,6 +12,7 @@ import { Migration010 } from './010-synthetic-sessions.js';
 import { Migration011 } from './011-evaluation-revision.js';
 import { Migration012 } from './012-reviewed-at.js';
 import { Migration013 } from './013-call-prompt-variables.js';
+import { Migration014 } from './014-append-only.js';
 
 /** Every migration, oldest first. A landed one is never edited: a change is a new one. */
 export const migrations: MigrationObject[] = [
@@ -28,4 +29,5 @@ export const migrations: MigrationObject[] = [
   { name: '011-evaluation-revision', class: Migration011 },
   { name: '012-reviewed-at', class: Migration012 },
   { name: '013-call-prompt-variables', class: Migration013 },
+  { name: '014-append-only', class: Migration014 },
 ];
