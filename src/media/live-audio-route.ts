@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { AppError } from '../lib/errors.js';
+import { hangUp } from '../lib/hang-up.js';
 import { newId } from '../lib/ids.js';
 import type { Logger } from '../ports/logger.js';
 import type { RateLimiter } from '../ports/rate-limiter.js';
@@ -11,7 +12,7 @@ import { credentialsOf, credentialsOfInit } from '../services/credentials.js';
 import type { AudioFrame, ListenedCall, LiveAudio } from '../services/live-audio.js';
 import type { RequestFacts, Viewer } from '../services/viewer.js';
 import type { Credentials, Viewers } from '../services/viewers.js';
-import { CLOSE, closeFor, hangUp, type Close } from './socket-close.js';
+import { CLOSE, closeFor, type Close } from './socket-close.js';
 
 /** Milliseconds. */
 export interface LiveAudioTiming {

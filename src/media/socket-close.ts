@@ -1,4 +1,3 @@
-import type { WebSocket } from 'ws';
 import { AppError, type ErrorCode } from '../lib/errors.js';
 
 /**
@@ -41,15 +40,4 @@ const BY_ERROR: Partial<Record<ErrorCode, Close>> = {
 /** What an error that refuses somebody means for the socket. */
 export function closeFor(error: unknown): Close {
   return (error instanceof AppError ? BY_ERROR[error.code] : undefined) ?? CLOSE.failed;
-}
-
-/** Closes politely, and for certain: a peer that has not answered the close after `patienceMs` is cut off. */
-export function hangUp(
-  socket: WebSocket,
-  { code, reason }: { code: number; reason: string },
-  patienceMs: number,
-): void {
-  if (socket.readyState === socket.CLOSED) return;
-  if (socket.readyState !== socket.CLOSING) socket.close(code, reason);
-  setTimeout(() => socket.terminate(), patienceMs).unref();
 }

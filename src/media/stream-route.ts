@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { CLOSE, hangUp } from './socket-close.js';
+import { hangUp } from '../lib/hang-up.js';
+import { CLOSE } from './socket-close.js';
 import { StreamConnection, type StreamServices, type UpgradeFacts } from './stream-connection.js';
 
 export interface StreamRouteOptions extends StreamServices {

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { AppError } from '../lib/errors.js';
+import { hangUp } from '../lib/hang-up.js';
 import { newId } from '../lib/ids.js';
 import { FanOut } from '../live/fan-out.js';
 import type { RateLimiter } from '../ports/rate-limiter.js';
@@ -47,8 +48,12 @@ const DEFAULT_TIMING: GraphqlSocketTiming = {
 };
 const MAX_PAYLOAD = 256 * 1024;
 const MAX_SUBSCRIPTIONS = 100;
-const GOING_AWAY = 1001;
-const TRY_AGAIN_LATER = 1013;
+const GOING_AWAY = { code: 1001, reason: 'Going away' };
+const TRY_AGAIN_LATER = { code: 1013, reason: 'takes nothing; resume with the last seq seen' };
+/** Whoever reads nothing will not read the close frame either, unless they come back within this. */
+const CLOSE_TIMEOUT_MS = 10_000;
+/** The same when the process leaves. */
+const LEAVING_TIMEOUT_MS = 1_000;
 
 /** One authenticated connection. */
 interface Member extends Holder {
@@ -137,7 +142,7 @@ export function createGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocke
     dispose: async () => {
       clearInterval(sweep);
       watch.stop();
-      for (const client of server.clients) client.close(GOING_AWAY, 'Going away');
+      for (const client of server.clients) hangUp(client, GOING_AWAY, LEAVING_TIMEOUT_MS);
       await new Promise((resolve) => server.close(resolve));
     },
   };
@@ -211,12 +216,11 @@ function refuse({ socket }: Member): void {
 function closeStalled(members: ReadonlySet<Member>, stalledAfterMs: number): void {
   const now = performance.now();
   for (const member of members) {
-    const { bufferedAmount } = member.socket;
+    const { bufferedAmount, readyState } = member.socket;
+    if (readyState !== member.socket.OPEN) continue;
     if (bufferedAmount === 0 || bufferedAmount < member.waiting || member.since === 0) member.since = now;
     member.waiting = bufferedAmount;
     if (bufferedAmount === 0 || now - member.since < stalledAfterMs) continue;
-    member.socket.close(TRY_AGAIN_LATER, 'takes nothing; resume with the last seq seen');
-    // Whoever reads nothing will not read the close frame either.
-    setTimeout(() => member.socket.terminate(), 1_000).unref();
+    hangUp(member.socket, TRY_AGAIN_LATER, CLOSE_TIMEOUT_MS);
   }
 }

@@ -539,6 +539,29 @@ describe('GraphQL', () => {
         await client.dispose();
       });
 
+      it('leaves without waiting for a reader that takes nothing', async () => {
+        const leaving = createGraphqlSocket({
+          services: gateway.app.services,
+          addressOf: () => null,
+          limiter: new MemoryRateLimiter(),
+          rateLimitPerTenant: 100,
+        });
+        await leaving.start();
+        const own = createServer().on('upgrade', (...upgrade) => leaving.handleUpgrade(...upgrade));
+        await new Promise<void>((resolve) => own.listen(0, '127.0.0.1', resolve));
+        const { port } = own.address() as AddressInfo;
+        const socket = new WebSocket(`ws://127.0.0.1:${port}/graphql`, 'graphql-transport-ws');
+        await new Promise((resolve) => socket.on('open', resolve));
+        socket.send(JSON.stringify({ type: 'connection_init', payload: { 'x-admin-key': ADMIN_KEY } }));
+        await until(() => leaving.connections === 1, 'the connection');
+        socket.pause();
+        const begun = performance.now();
+        await leaving.dispose();
+        expect(performance.now() - begun).toBeLessThan(10_000);
+        socket.terminate();
+        await new Promise((resolve) => own.close(resolve));
+      });
+
       it('lets go of a reader that takes nothing', async () => {
         const socket = new WebSocket(`${origin.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
         await new Promise((resolve) => socket.on('open', resolve));
