@@ -8,6 +8,7 @@ import {
   AgentVersion,
   Call,
   DoNotCallEntry,
+  PhoneRoute,
   Prompt,
   PromptRevision,
   RuntimeConfig,
@@ -183,6 +184,63 @@ describe('a media stream', () => {
       generation: 1,
       resumed: false,
       history: [],
+    });
+  });
+
+  it('has the whole contract of the version, and the transfer number of its route before the tenant’s', async () => {
+    const contract = {
+      consentLine: 'This call is recorded.',
+      language: 'de-DE',
+      turnDetection: { type: 'semantic_vad', eagerness: 'low' },
+      escalationRules: [
+        { trigger: 'payment', repeated: 2, action: 'transfer' as const, target: '+15555550101', intents: [] },
+      ],
+      successSignals: ['resolved'],
+      tools: [
+        {
+          name: 'lookup',
+          description: 'Looks up',
+          parameters: { type: 'object', properties: {} },
+          url: 'https://tools.example/lookup',
+          method: 'POST' as const,
+          timeoutMs: 2_000,
+          secretHeader: 'x-key',
+          secretSealed: 'sealed',
+        },
+      ],
+    };
+    const tenant = await seedCallTenant(test, 'contracted', contract, { transferNumber: '+15555550102' });
+    const writer = em();
+    writer.create(RuntimeConfig, { tenantId: tenant.tenantId, telephony: { transferNumber: '+15555550103' } });
+    await writer.flush();
+    const planOf = async () => {
+      const { callSid, token } = await incoming(tenant.route.number);
+      return (await claim(callSid, token)).plan;
+    };
+    const { tools, ...rest } = contract;
+    const { secretSealed: _, ...tool } = tools[0]!;
+    // The secret stays behind: the engine has no use for it.
+    expect(await planOf()).toMatchObject({ ...rest, transferTarget: '+15555550102' });
+    expect((await planOf()).tools).toEqual([tool]);
+    await em().nativeUpdate(PhoneRoute, { id: tenant.route.id }, { transferNumber: null });
+    expect((await planOf()).transferTarget).toBe('+15555550103');
+  });
+
+  it('knows, when it is resumed, which intent was named and which concerns came up', async () => {
+    const { callSid, claimed } = await streaming();
+    const at = new Date();
+    const concern = { concern: 'payment', detail: null, count: 1, source: 'AGENT' } as const;
+    claimed.recorder.append({ eventId: 'i1', type: 'IntentIdentified', at, payload: { intent: 'order' } });
+    claimed.recorder.append({ eventId: 'c1', type: 'ConcernRaised', at, payload: concern });
+    await claimed.recorder.flush();
+    const { plan } = await claim(callSid, streamTokenOf(await resume(callSid)));
+    expect(plan).toMatchObject({
+      resumed: true,
+      currentIntent: 'order',
+      marks: [
+        { kind: 'intent', name: 'order' },
+        { kind: 'concern', name: 'payment' },
+      ],
     });
   });
 

@@ -334,6 +334,14 @@ describe('escalation', () => {
   const settled = () => new Promise((resolve) => setImmediate(resolve));
   const rule = { trigger: 'complaint', repeated: 2, action: 'transfer', target: '+15550002', intents: [] } as const;
   const concern = (id: string) => [{ id, name: 'raise_concern', args: { concern: 'complaint', detail: 'late' } }];
+  const http = {
+    description: '',
+    parameters: {},
+    url: 'https://x',
+    method: 'POST',
+    timeoutMs: 1_000,
+    secretHeader: null,
+  } as const;
 
   it('fires a rule at its Nth occurrence: event, spoken line, transfer', async () => {
     const bench = new BridgeBench({ escalationRules: [rule] });
@@ -375,6 +383,27 @@ describe('escalation', () => {
     expect(bench.recorder.all('SessionEscalated')[0]!.escalation).toMatchObject({ trigger: 'complaint' });
   });
 
+  it('goes on where a resumed call was: with its intent, and with what had come up', async () => {
+    const bench = new BridgeBench({
+      escalationRules: [rule],
+      tools: [{ ...http, name: 'pay' }],
+      intents: { order: [], bill: ['pay'] },
+      resumed: true,
+      currentIntent: 'order',
+      marks: [
+        { kind: 'intent', name: 'order' },
+        { kind: 'concern', name: 'complaint' },
+      ],
+    });
+    bench.session.call('r1', [{ id: 'c1', name: 'pay', args: {} }]);
+    await settled();
+    expect(bench.recorder.all('ToolCallCompleted')[0]!.toolCall.status).toBe('REFUSED');
+    bench.session.call('r2', concern('c2'));
+    await settled();
+    expect(bench.recorder.all('ConcernRaised')).toMatchObject([{ count: 2 }]);
+    expect(bench.recorder.all('SessionEscalated')[0]!.escalation).toMatchObject({ trigger: 'complaint' });
+  });
+
   it('hears of failed transcriptions by itself, and can arrange a callback', async () => {
     const bench = new BridgeBench({
       escalationRules: [{ trigger: 'low_confidence', repeated: 2, action: 'callback', target: 'support', intents: [] }],
@@ -391,9 +420,8 @@ describe('escalation', () => {
   });
 
   it('hears of tools that fail again and again by itself; one that works begins the count anew', async () => {
-    const look = { description: '', parameters: {}, url: 'https://x', method: 'POST', secretHeader: null } as const;
     const bench = new BridgeBench({
-      tools: [{ ...look, name: 'lookup', timeoutMs: 1_000 }],
+      tools: [{ ...http, name: 'lookup' }],
       escalationRules: [{ ...rule, trigger: 'low_confidence', repeated: 1 }],
     });
     let ok = false;
