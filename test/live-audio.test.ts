@@ -71,6 +71,10 @@ describe('live listening', () => {
     expect(await admin.closed).toBe(1000);
     expect(textOf(admin, 'caller')).toBe(textOf(listener, 'caller'));
     await until(() => owner.app.services.calls.liveAudio.tapped === 0, 'the tap to be closed');
+    // Who listened to whom is nobody's secret.
+    const { body } = await owner.admin('GET', `/audit-log?subject_id=${id}&action=call.listened`);
+    expect(body.data.map((entry: { address: string }) => entry.address)).toEqual(['127.0.0.1', '127.0.0.1']);
+    expect(new Set(body.data.map((entry: { actor: string }) => entry.actor)).size).toBe(2);
   });
 
   it('drops a listener who takes nothing, and the call goes on', { timeout: 90_000 }, async () => {

@@ -4,6 +4,7 @@ import { isUuid } from '../lib/ids.js';
 import type { Unsubscribe } from '../ports/bus.js';
 import type { LiveCall, LiveCalls } from '../ports/live-calls.js';
 import type { Topics } from '../pubsub/topics.js';
+import { audit } from './audit-log.js';
 import type { ServiceContext } from './context.js';
 import { emFor, requireScope, type Viewer } from './viewer.js';
 
@@ -56,7 +57,10 @@ export class LiveAudio {
     return this.taps.size;
   }
 
-  /** The running call that a viewer may listen to, by its id or sid. Throws FORBIDDEN, NOT_FOUND, CALL_NOT_ACTIVE. */
+  /**
+   * The running call that a viewer begins to listen to, by its id or sid; the audit log keeps that they did. Throws
+   * FORBIDDEN, NOT_FOUND, CALL_NOT_ACTIVE.
+   */
   async find(viewer: Viewer, ref: string): Promise<ListenedCall> {
     requireScope(viewer, 'live:read');
     const em = emFor(this.context.database, viewer);
@@ -64,6 +68,14 @@ export class LiveAudio {
     if (call === null) throw notFound('call');
     const session = await em.findOne(VoiceSession, { callId: call.id, status: 'ACTIVE' });
     if (session === null) throw new AppError('CALL_NOT_ACTIVE', 'This call has no conversation now');
+    await this.context.database.em({ tenantId: call.tenantId }).transactional(async (tem) => {
+      audit(tem, viewer, {
+        tenantId: call.tenantId,
+        action: 'call.listened',
+        subjectType: 'call',
+        subjectId: call.id,
+      });
+    });
     return { callId: call.id, callSid: call.callSid ?? null, sessionId: session.id };
   }
 
