@@ -142,6 +142,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     audio: services.calls.liveAudio,
     topics: services.context.topics,
     addressOf,
+    publicUrl: services.context.settings.publicUrl,
     limiter: infrastructure.limiter,
     rateLimitPerIp: config.rateLimitPerIp,
     log: infrastructure.log,

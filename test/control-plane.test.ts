@@ -331,6 +331,16 @@ describe('the control plane', () => {
       ]);
     });
 
+    it('name a tool’s secret and the header that carries it together, or neither', async () => {
+      const agent = await new Agents(ctx).create(admin, { tenantId: 'acme', key: 'secretive' });
+      const [{ secretHeader, secret, ...tool }] = contract.tools as [(typeof contract.tools)[0]];
+      const made = (more: object) =>
+        agentVersions().create(admin, { agentId: agent.id, tools: [{ ...tool, ...more }] });
+      expect(await refusal(made({ secretHeader }))).toMatchObject({ paths: ['tools[0].secret'] });
+      expect(await refusal(made({ secret }))).toMatchObject({ paths: ['tools[0].secretHeader'] });
+      expect((await made({})).tools).toMatchObject([{ secretHeader: null, secretSealed: null }]);
+    });
+
     it('change while they are drafts, keep their tools’ secrets, and never after', async () => {
       const agent = await new Agents(ctx).create(admin, { tenantId: 'acme', key: 'drafts' });
       const versions = agentVersions();

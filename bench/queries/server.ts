@@ -67,7 +67,7 @@ async function startStock({ app }: BenchGateway): Promise<{ apollo: ApolloServer
       const facts = { requestId: 'bench', address: null };
       return new GraphqlContext(
         services,
-        await services.viewers.authenticate(credentialsOf(req.headers)!, facts),
+        await services.viewers.authenticate(credentialsOf(req.headers, app.publicUrl)!, facts),
         facts,
         true,
       );

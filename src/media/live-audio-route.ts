@@ -30,6 +30,8 @@ export interface LiveAudioRouteOptions {
   topics: TopicBus;
   /** Whose connection it is, behind proxies too. */
   addressOf: (request: IncomingMessage) => string | null;
+  /** Where browsers see this server. */
+  publicUrl: string;
   limiter: RateLimiter;
   rateLimitPerIp: number;
   log: Logger;
@@ -121,7 +123,8 @@ export class LiveAudioRoute {
     const ref = new URLSearchParams((request.url ?? '').split('?')[1]).get('call_id') ?? '';
     if (ref === '' || ref.length > 100) return hangUp(socket, CLOSE.badRequest, CLOSE_TIMEOUT_MS);
     if (this.sockets.clients.size > MAX_LISTENERS) return hangUp(socket, CLOSE.tooMany, CLOSE_TIMEOUT_MS);
-    const credentials = credentialsOf(request.headers) ?? (await firstMessage(socket, this.timing.credentialMs));
+    const credentials =
+      credentialsOf(request.headers, this.options.publicUrl) ?? (await firstMessage(socket, this.timing.credentialMs));
     const facts = { requestId: newId(), address };
     const viewer = await this.identify(credentials, facts);
     if (viewer === null) return hangUp(socket, CLOSE.tooMany, CLOSE_TIMEOUT_MS);

@@ -101,7 +101,7 @@ async function viewerOf(
 ): Promise<Viewer | null> {
   const ofAddress = () => count(limiter, `ip:${request.ip}`, rateLimitPerIp);
   try {
-    const credentials = credentialsOf(request.headers);
+    const credentials = credentialsOf(request.headers, services.context.settings.publicUrl);
     if (credentials === null) return (await ofAddress(), null);
     let viewer: Viewer;
     try {

@@ -151,7 +151,8 @@ export function createGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocke
 /** Null: the connection is closed with 4403. */
 async function admit({ services, addressOf }: GraphqlSocketOptions, ctx: SocketContext): Promise<Member | null> {
   const { request, socket } = ctx.extra;
-  const credentials = credentialsOfInit(ctx.connectionParams) ?? credentialsOf(request.headers);
+  const credentials =
+    credentialsOfInit(ctx.connectionParams) ?? credentialsOf(request.headers, services.context.settings.publicUrl);
   if (credentials === null) return null;
   const facts: RequestFacts = { requestId: newId(), address: addressOf(request) };
   try {

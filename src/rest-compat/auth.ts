@@ -2,6 +2,7 @@ import '@fastify/cookie';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { AppError } from '../lib/errors.js';
+import { isOurOrigin } from '../services/credentials.js';
 import type { Viewer } from '../services/viewer.js';
 import type { Credentials } from '../services/viewers.js';
 import type { RestDoorOptions } from './deps.js';
@@ -95,14 +96,10 @@ export function refuseForgery(
   const ours =
     origin === undefined
       ? kind === 'login' || headers['x-requested-with'] !== undefined
-      : hostOf(origin) === host || origin === new URL(publicUrl).origin;
+      : isOurOrigin(origin, host, publicUrl);
   if (!ours)
     throw new AppError(
       'FORBIDDEN',
       'With the session cookie, changes need an Origin of this server or X-Requested-With',
     );
-}
-
-function hostOf(origin: string): string | null {
-  return URL.canParse(origin) ? new URL(origin).host : null;
 }

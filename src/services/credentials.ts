@@ -4,11 +4,11 @@ import type { Credentials } from './viewers.js';
 /** The console's cookie. */
 export const ADMIN_SESSION_COOKIE = 'trunkline_admin';
 
-/** What a request or a WebSocket upgrade shows; null: nothing at all. */
-export function credentialsOf(headers: IncomingHttpHeaders): Credentials | null {
+/** What a request or a WebSocket upgrade shows; null: nothing at all. `publicUrl`: where browsers see this server. */
+export function credentialsOf(headers: IncomingHttpHeaders, publicUrl: string): Credentials | null {
   const authorization = headers.authorization ?? null;
   const adminKey = single(headers['x-admin-key']);
-  const adminSession = sameOrigin(headers) ? cookie(headers.cookie, ADMIN_SESSION_COOKIE) : null;
+  const adminSession = sameOrigin(headers, publicUrl) ? cookie(headers.cookie, ADMIN_SESSION_COOKIE) : null;
   return authorization === null && adminKey === null && adminSession === null
     ? null
     : { authorization, adminKey, adminSession };
@@ -26,9 +26,14 @@ export function credentialsOfInit(payload: Readonly<Record<string, unknown>> | u
 }
 
 /** A cookie travels by itself: another site's page must not use it, least of all over a WebSocket, which has no CORS. */
-function sameOrigin({ origin, host }: IncomingHttpHeaders): boolean {
-  if (origin === undefined) return true;
-  return URL.canParse(origin) && new URL(origin).host === host;
+function sameOrigin({ origin, host }: IncomingHttpHeaders, publicUrl: string): boolean {
+  return origin === undefined || isOurOrigin(origin, host, publicUrl);
+}
+
+/** Whether a page of this server asks. A proxy may call it by another host than browsers do. */
+export function isOurOrigin(origin: string, host: string | undefined, publicUrl: string): boolean {
+  if (!URL.canParse(origin)) return false;
+  return new URL(origin).host === host || origin === new URL(publicUrl).origin;
 }
 
 function cookie(header: string | undefined, name: string): string | null {
