@@ -94,10 +94,11 @@ export class Conversation implements ModelListener {
     this.phone = new PhoneSeat(parts, {
       mute: () => this.mute(),
       unmute: () => {
+        const wasSilent = this.voice.isMuted;
         this.unmute();
+        if (this.lostTo !== null) this.fallBack();
         // Nobody speaks to the caller any more: they must not have to ask whether somebody is there.
-        if (this.lostTo === null) this.gate.request({ purpose: 'reply', instructions: GIVEN_BACK });
-        else this.fallBack();
+        else if (wasSilent) this.gate.request({ purpose: 'reply', instructions: GIVEN_BACK });
       },
       transcript: () => new PhoneTranscript({ model: context.model, plan, turns: this.turns, nowMs }),
     });

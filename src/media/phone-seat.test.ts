@@ -142,6 +142,7 @@ describe('a phone that takes a call over', () => {
         let seated: string | null = null;
         const letGo = new Set<string>();
         let rings: string | null = null;
+        let answers = 0;
         const free = (): void => {
           for (const id of [seated, rings]) if (id !== null) letGo.add(id);
           seated = rings = null;
@@ -170,6 +171,10 @@ describe('a phone that takes a call over', () => {
             if (seated !== null) free();
           }
           expect(silenced(bench)).toBe(seated !== null);
+          // A model that is asked for words gives some; one that never does is given up, and the call with it.
+          const asked = bench.model.connections[0]!.all('response.create');
+          const { metadata } = (asked.at(-1)?.['response'] ?? {}) as { metadata?: unknown };
+          if (asked.length > answers) bench.model.connections[0]!.speak(`r${(answers += 1)}`, 'Yes', 20, { metadata });
         }
       }),
       { numRuns: 100 },
