@@ -331,6 +331,20 @@ describe('the control plane', () => {
       ]);
     });
 
+    it('name queues for callbacks that can be written', async () => {
+      const agent = await new Agents(ctx).create(admin, { tenantId: 'acme', key: 'queues' });
+      const target = 'q'.repeat(101);
+      const tooLong = {
+        agentId: agent.id,
+        escalationRules: [{ trigger: 'payment', action: 'callback' as const, target }],
+        fallback: { action: 'callback' as const, target },
+      };
+      expect((await refusal(agentVersions().create(admin, tooLong))).paths).toEqual([
+        'escalationRules[0].target',
+        'fallback.target',
+      ]);
+    });
+
     it('name a tool’s secret and the header that carries it together, or neither', async () => {
       const agent = await new Agents(ctx).create(admin, { tenantId: 'acme', key: 'secretive' });
       const [{ secretHeader, secret, ...tool }] = contract.tools as [(typeof contract.tools)[0]];

@@ -20,6 +20,9 @@ const FIELDS_OF_VAD = {
   semantic_vad: ['eagerness'],
 };
 
+/** Of the queue that a callback goes to: a longer name could not be written when a caller is promised one. */
+export const MAX_QUEUE_LENGTH = 100;
+
 /** What the checks need to know of the surroundings. */
 export interface ContractSurroundings {
   encryptionKey: SealingKeys;
@@ -118,7 +121,7 @@ export function rules(
     const target =
       action === 'transfer' && rule.target != null
         ? dialTarget(checks, `${at}.target`, rule.target)
-        : checks.optionalText(`${at}.target`, rule.target, { max: 255 });
+        : checks.optionalText(`${at}.target`, rule.target, { max: MAX_QUEUE_LENGTH });
     return {
       trigger: checks.key(`${at}.trigger`, rule.trigger),
       repeated: checks.integer(`${at}.repeated`, rule.repeated ?? 1, 1, 20),

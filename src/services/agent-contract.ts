@@ -2,7 +2,15 @@ import type { AgentEscalationRule, AgentIntent, AgentTool, CallFallback } from '
 import { BUILT_IN_TOOLS } from '../ports/media-session.js';
 import { LANGUAGE_TAG } from '../lib/languages.js';
 import { variablesIn } from '../lib/prompt-template.js';
-import { dialTarget, intents, rules, tools, turnDetection, type ContractSurroundings } from './agent-contract-parts.js';
+import {
+  dialTarget,
+  intents,
+  MAX_QUEUE_LENGTH,
+  rules,
+  tools,
+  turnDetection,
+  type ContractSurroundings,
+} from './agent-contract-parts.js';
 import type { Checks } from './checks.js';
 import { checkPlaceholders, MAX_PROMPT_LENGTH, strangeVariables, type Spoken } from './prompts.js';
 
@@ -184,7 +192,7 @@ export function fallback(
   const target =
     action === 'transfer'
       ? dialTarget(checks, `${path}.target`, input.target)
-      : checks.optionalText(`${path}.target`, input.target, { max: 255 });
+      : checks.optionalText(`${path}.target`, input.target, { max: MAX_QUEUE_LENGTH });
   return { action, message, target };
 }
 
