@@ -24,9 +24,12 @@ function observed() {
   };
   const speech = new ObservedSpeech(model, monitor, clock);
   const connect = () => {
-    speech.connect({ model: 'm' }, { onOpen: () => {}, onEvent: () => {}, onAudio: () => {}, onClose: () => {} });
+    const none = { onOpen: () => {}, onEvent: () => {}, onAudio: () => {}, onClose: () => {} };
+    const connection = speech.connect({ model: 'm' }, none);
     say({ type: 'session.created' });
+    return connection;
   };
+  const later = (ms: number) => void (nowMs += ms);
   const say = (event: RealtimeServerEvent) => heard.onEvent(event);
   const respond = (response: object, afterMs = 0) => {
     say({ type: 'response.created', response: {} });
@@ -34,7 +37,7 @@ function observed() {
     say({ type: 'response.done', response });
   };
   const failed = (error?: unknown) => ({ status: 'failed', status_details: { type: 'failed', error } });
-  return { monitor, connect, say, respond, failed };
+  return { monitor, connect, say, respond, failed, later };
 }
 
 it.each([
@@ -88,5 +91,40 @@ it('an error counts once: with its response, or alone where there is none', () =
   say({ type: 'response.created', response: {} });
   say({ type: 'error', error });
   respond(failed(error));
+  expect(monitor.health().failures).toBe(2);
+});
+
+it('a response that was waited for in vain failed, and nobody’s hanging up counts', () => {
+  const { monitor, connect, say, later } = observed();
+  const ask = { type: 'response.create' };
+  // Hung up on while it thinks, after it was refused, and in a pause of the conversation.
+  const thinking = connect();
+  thinking.send(ask);
+  later(1_000);
+  thinking.close();
+  const refused = connect();
+  refused.send(ask);
+  say({ type: 'error', error: { type: 'invalid_request_error', code: 'conversation_already_has_active_response' } });
+  later(60_000);
+  refused.close();
+  const quiet = connect();
+  quiet.send(ask);
+  say({ type: 'response.created', response: {} });
+  say({ type: 'response.done', response: { status: 'completed' } });
+  later(60_000);
+  quiet.close();
+  expect(monitor.health().failures).toBe(0);
+
+  const hung = connect();
+  hung.send(ask);
+  later(20_000);
+  hung.close(1000, 'replaced');
+  hung.close();
+  expect(monitor.health()).toMatchObject({ failures: 1, lastError: 'silent' });
+  const halfWay = connect();
+  halfWay.send(ask);
+  say({ type: 'response.created', response: {} });
+  later(20_000);
+  halfWay.close(1000, 'replaced');
   expect(monitor.health().failures).toBe(2);
 });

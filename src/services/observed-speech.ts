@@ -29,7 +29,7 @@ const ONE_WORD: RealtimeClientEvent = {
 
 /**
  * The speech model as it is, with every outcome told: of connections, which succeed when the model says its first word on
- * them, and of responses. After a response that failed by the provider's fault a connection alone proves nothing: a
+ * them, and of responses, which also fail when somebody gives up waiting for them. After a response that failed by the provider's fault a connection alone proves nothing: a
  * provider without quota takes every one, and is silent on it.
  */
 export class ObservedSpeech implements RealtimeModel {
@@ -90,8 +90,8 @@ export class ObservedSpeech implements RealtimeModel {
             }
           },
           onClose: () => {
-            if (waits) this.didNotRespond('silent');
-            else if (speechless && this.monitor.told === told) this.responded(this.clock.monotonicMs() - startMs);
+            if (this.monitor.told === told && waits) this.didNotRespond('silent');
+            else if (this.monitor.told === told && speechless) this.responded(this.clock.monotonicMs() - startMs);
             resolve();
           },
         },
@@ -110,6 +110,9 @@ class ObservedConnection implements RealtimeConnection {
   private respondsSinceMs: number | null = null;
   /** How long it took until the first of it. */
   private firstOutputMs: number | null = null;
+  /** A response was asked for, and neither begun nor refused. */
+  private asked = false;
+  private heardMs: number;
 
   constructor(
     model: RealtimeModel,
@@ -118,15 +121,19 @@ class ObservedConnection implements RealtimeConnection {
     options: RealtimeConnect,
     handlers: RealtimeHandlers,
   ) {
-    this.startMs = clock.monotonicMs();
+    this.startMs = this.heardMs = clock.monotonicMs();
     this.inner = model.connect(options, {
       onOpen: () => handlers.onOpen(),
       onEvent: (event) => {
+        this.heardMs = this.clock.monotonicMs();
         if (!this.settled) this.spoke();
         this.observe(event);
         handlers.onEvent(event);
       },
-      onAudio: (delta) => handlers.onAudio(delta),
+      onAudio: (delta) => {
+        this.heardMs = this.clock.monotonicMs();
+        handlers.onAudio(delta);
+      },
       onClose: (close) => {
         this.closed(close);
         handlers.onClose(close);
@@ -135,6 +142,7 @@ class ObservedConnection implements RealtimeConnection {
   }
 
   send(event: RealtimeClientEvent): void {
+    if (event.type === 'response.create') this.asked = true;
     this.inner.send(event);
   }
   appendAudio(base64: string): void {
@@ -144,6 +152,9 @@ class ObservedConnection implements RealtimeConnection {
     return this.inner.bufferedBytes;
   }
   close(code?: number, reason?: string): void {
+    const owes = this.asked || this.respondsSinceMs !== null;
+    if (!this.letGo && owes && this.clock.monotonicMs() - this.heardMs >= WAITED_IN_VAIN_MS)
+      this.speech.didNotRespond('silent');
     this.letGo = true;
     this.inner.close(code, reason);
   }
@@ -156,6 +167,7 @@ class ObservedConnection implements RealtimeConnection {
   private observe(event: RealtimeServerEvent): void {
     switch (event.type) {
       case 'response.created':
+        this.asked = false;
         this.respondsSinceMs = this.clock.monotonicMs();
         this.firstOutputMs = null;
         return;
@@ -165,6 +177,7 @@ class ObservedConnection implements RealtimeConnection {
       case 'response.done':
         return this.responseDone(fields(event['response']));
       case 'error': {
+        this.asked = false;
         // During a response its end tells, once.
         const fault = this.respondsSinceMs === null ? faultOf(event['error']) : null;
         if (fault !== null) this.speech.didNotRespond(fault);
