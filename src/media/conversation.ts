@@ -28,7 +28,8 @@ const MAX_FAILED_RESPONSES = 3;
 
 /**
  * One conversation between a caller and a model: whose turn it is, what was heard, what the agent does. It outlives the
- * model's sessions; what each event of the model does to it is the table in model-events.ts.
+ * model's sessions; what each event of the model does to it is the table in model-events.ts. Every part of it is a file
+ * of its own; this one is long because it is the only place that knows them all.
  */
 export class Conversation implements ModelListener {
   readonly turns: TurnSequencer;
