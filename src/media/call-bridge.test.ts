@@ -369,6 +369,17 @@ describe('escalation', () => {
     expect(bench.control.deeds.at(-1)).toBe('streamEnded stop TRANSFERRED');
   });
 
+  it('transfers to the number of the route or tenant where the rule names none', async () => {
+    const bench = new BridgeBench({
+      escalationRules: [{ ...rule, repeated: 1, target: null }],
+      transferTarget: '+15550003',
+    });
+    bench.session.call('r1', concern('c1'));
+    await settled();
+    bench.pass(16_000);
+    expect(bench.control.deeds).toEqual(['transfer +15550003']);
+  });
+
   it('fires a rule of some intents only in conversations about them', async () => {
     const about = { ...rule, repeated: 1, intents: ['refund'] };
     const bench = new BridgeBench({ escalationRules: [about], intents: { refund: [], hours: [] } });
