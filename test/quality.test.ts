@@ -407,40 +407,61 @@ describe('judgements', () => {
     );
   });
 
-  it('of the rules lie between 0 and 1, and speak of what happened only', () => {
+  it('of the rules lie between 0 and 1, and say of what happened what a person would count', () => {
     const turn = fc.record({
       index: fc.nat(),
       speaker: fc.constantFrom('AGENT' as const, 'CALLER' as const),
       text: fc.string(),
       interrupted: fc.boolean(),
-      latencyMs: fc.option(fc.nat({ max: 9_000 })),
+      latencyMs: fc.option(fc.constantFrom(300, 2_000, 2_001, 9_000)),
     });
+    const happened = fc.record({
+      turns: fc.array(turn, { maxLength: 8 }),
+      tools: fc.array(fc.constantFrom('SUCCEEDED' as const, 'FAILED' as const), { maxLength: 4 }),
+      status: fc.constantFrom('COMPLETED' as const, 'FAILED' as const, 'REVIEWED' as const),
+      escalated: fc.boolean(),
+      intent: fc.constantFrom(null, 'order', 'billing'),
+      intents: fc.constantFrom<string[]>([], ['order']),
+      complaints: fc.nat({ max: 3 }),
+      outcomes: fc.array(fc.constantFrom('resolved', 'something'), { maxLength: 2 }),
+    });
+    const shareOf = <T>(all: readonly T[], good: (one: T) => boolean) =>
+      all.length === 0 ? undefined : all.filter(good).length / all.length;
     fc.assert(
-      fc.property(
-        fc.array(turn, { maxLength: 8 }),
-        fc.array(fc.constantFrom('SUCCEEDED' as const, 'FAILED' as const), { maxLength: 4 }),
-        fc.boolean(),
-        fc.nat({ max: 3 }),
-        (all, tools, escalated, complaints) => {
-          const criteria = judgeByRules({
-            session: { status: 'COMPLETED', escalated, intent: null },
-            version: {
-              successSignals: ['resolved'],
-              escalationRules: [{ trigger: 'complaint', repeated: 2, action: 'transfer', target: null, intents: [] }],
-            },
-            turns: all,
-            tools: tools.map((status) => ({ name: 'look_up', status })),
-            outcomes: ['resolved'],
-            concerns: new Map([['complaint', complaints]]),
-          });
-          const score = scoreOf(criteria)!;
-          expect(score >= 0 && score <= 1).toBe(true);
-          const of = (key: string) => criteria.find((each) => each.key === key)?.score;
-          expect(of('success_signal')).toBe(1);
-          expect(of('tools_succeeded') === undefined).toBe(tools.length === 0);
-          expect(of('escalation_rules_kept')).toBe(complaints < 2 ? undefined : Number(escalated));
-        },
-      ),
+      fc.property(happened, ({ turns: all, tools, status, escalated, intent, intents, complaints, outcomes }) => {
+        const rule = { trigger: 'complaint', repeated: 2, action: 'transfer' as const, target: null, intents };
+        const criteria = judgeByRules({
+          session: { status, escalated, intent },
+          version: { successSignals: ['resolved'], escalationRules: [rule] },
+          turns: all,
+          tools: tools.map((each) => ({ name: 'look_up', status: each })),
+          outcomes,
+          concerns: new Map([['complaint', complaints]]),
+        });
+        const score = scoreOf(criteria)!;
+        expect(score >= 0 && score <= 1).toBe(true);
+        const due = complaints >= 2 && (intents.length === 0 || intent === 'order');
+        const answered = all.filter(({ latencyMs }) => latencyMs !== null);
+        const expected = {
+          success_signal: outcomes.includes('resolved') ? 1 : 0,
+          escalation_rules_kept: due ? Number(escalated) : undefined,
+          not_broken_off: status === 'FAILED' ? 0 : 1,
+          tools_succeeded: shareOf(tools, (each) => each === 'SUCCEEDED'),
+          answered_promptly: shareOf(answered, ({ latencyMs }) => latencyMs! <= 2_000),
+          let_the_caller_speak: shareOf(
+            all.filter(({ speaker }) => speaker === 'AGENT'),
+            ({ interrupted }) => !interrupted,
+          ),
+        };
+        const said = Object.fromEntries(criteria.map((each) => [each.key, each]));
+        for (const [key, value] of Object.entries(expected))
+          if (value === undefined) expect(said).not.toHaveProperty(key);
+          else expect([key, said[key]!.score]).toEqual([key, expect.closeTo(value)]);
+        // What was bad is quoted, at most three times.
+        const late = answered.filter(({ latencyMs }) => latencyMs! > 2_000).map(({ index }) => index);
+        expect(said.answered_promptly?.quotes.map((quote) => quote.turn) ?? []).toEqual(late.slice(0, 3));
+      }),
+      { numRuns: 300 },
     );
   });
 
