@@ -197,6 +197,11 @@ export function fallback(
 }
 
 function variables(checks: Checks, values: Record<string, string>): Record<string, string> {
+  // GraphQL's JSON may be anything.
+  if (typeof values !== 'object' || Array.isArray(values)) {
+    checks.fail('promptVariables', 'must be an object of texts by the name of their variable');
+    return {};
+  }
   const entries = Object.entries(values);
   if (entries.length > 100) checks.fail('promptVariables', 'must hold at most 100 entries');
   return Object.fromEntries(

@@ -206,6 +206,13 @@ describe('over GraphQL an admin', () => {
     const rules = [{ trigger: 'low_confidence', repeated: 3, action: 'callback' }];
     const input = { greeting: 'Hi', language: 'de-DE', escalationRules: rules };
     expect((await must(gateway, change, { id: second, input })).updateAgentVersion).toEqual(input);
+    for (const promptVariables of ['Ann', ['Ann']])
+      expect(await wrong(change, { id: second, input: { promptVariables } })).toEqual(['promptVariables']);
+    expect(await wrong(change, { id: second, input: { promptVariables: { customer_name: 7 } } })).toEqual([
+      'promptVariables.customer_name',
+    ]);
+    for (const turnDetection of ['server_vad', [], 7])
+      expect(await wrong(change, { id: second, input: { turnDetection } })).toContain('turnDetection.type');
     expect(await wrong(change, { id: second, input: { language: 'English', maxDurationSeconds: 1 } })).toEqual([
       'language',
       'maxDurationSeconds',
