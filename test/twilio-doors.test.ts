@@ -230,6 +230,27 @@ describe('a caller whom no agent can answer', () => {
     streamTokenOf(await twilio.post(INCOMING, form(night.route.number)));
   });
 
+  it('is received by the clock of the tenant where the hours name no zone', async () => {
+    // Fourteen hours ahead: what is open there now is closed by any other clock of this test.
+    const timeZone = 'Pacific/Kiritimati';
+    const clock = (minutes: number) =>
+      new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', minute: '2-digit' }).format(
+        Date.now() + minutes * 60_000,
+      );
+    const windows = [{ days: [1, 2, 3, 4, 5, 6, 7], start: clock(-60), end: clock(60) }];
+    const outside = { action: 'message' as const, message: 'Closed', target: null };
+    const island = await seedCallTenant(test, 'island', {}, { businessHours: { timeZone: null, windows, outside } });
+    expect((await twilio.post(INCOMING, form(island.route.number))).body).toContain('Closed');
+    await all().nativeUpdate(Tenant, { id: island.tenantId }, { timeZone });
+    streamTokenOf(await twilio.post(INCOMING, form(island.route.number)));
+    await all().nativeUpdate(
+      PhoneRoute,
+      { id: island.route.id },
+      { businessHours: { timeZone: 'UTC', windows, outside } },
+    );
+    expect((await twilio.post(INCOMING, form(island.route.number))).body).toContain('Closed');
+  });
+
   it('hears words when the database is away or too slow', async () => {
     const broken = callWorld(test);
     broken.services.inbound.incoming = () => Promise.reject(new Error('connection lost'));

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ScriptedCaller } from '../../src/simulators/carrier/caller.js';
 import { ACCOUNT, seedCallable, startGateway, type TestGateway } from '../testkit/gateway.js';
 import { graphql, must } from '../testkit/graphql.js';
 
@@ -64,6 +65,37 @@ describe('a phone route', () => {
     expect(await change({ agent_version_id: acme.version.id })).toEqual([404, undefined]);
     expect(await change({ agent_id: other.id, agent_key: 'front_desk' })).toEqual([404, undefined]);
     expect(await change({ agent_key: 'front_desk' })).toEqual([200, null]);
+  });
+
+  it('that pins a version gives it the calls of its number, but neither those for a named agent nor those of closed hours', async () => {
+    const done = async (method: string, path: string, body?: object) => {
+      const answer = await gateway.admin(method, path, body);
+      expect([answer.status, answer.body.error]).toEqual([200, undefined]);
+      return answer.body;
+    };
+    const publish = async (agentId: string) => {
+      const { id } = await done('POST', `/agents/${agentId}/versions`, { prompt: 'Be brief.' });
+      return (await done('POST', `/agent-versions/${id}/publish`, { force: true, reason: 'A test.' })).id as string;
+    };
+    const route = (body: object) => done('PATCH', `/phone-routes/${acme.route.id}`, body);
+    await route({ agent_version_id: acme.version.id });
+    const newer = await publish(acme.agent.id);
+    const evening = await publish((await done('POST', '/agents', { tenant_id: 'acme', key: 'evening' })).id);
+    const versionOf = async (id: string) =>
+      (await gateway.call('GET', `/api/v1/call-logs/${id}`, { key: acme.key })).body.agent_version_id;
+    const dialled = async (body: object) =>
+      versionOf((await gateway.call('POST', '/api/v1/make-call', { key: acme.key, body })).body.call_id);
+    const received = async (from: string) => {
+      const handset = new ScriptedCaller([{ hangUp: true }]);
+      return versionOf((await gateway.carrier.placeInboundCall({ from, to: acme.number, handset })).sid);
+    };
+    expect(await dialled({ to: '+15555550411' })).toBe(acme.version.id);
+    expect(await dialled({ to: '+15555550412', agent_key: 'front_desk' })).toBe(newer);
+    expect(await received('+15555550413')).toBe(acme.version.id);
+    await route({ business_hours: { windows: [], outside: { action: 'agent', target: 'evening' } } });
+    expect(await received('+15555550414')).toBe(evening);
+    await route({ business_hours: null, agent_version_id: null });
+    expect(await received('+15555550415')).toBe(newer);
   });
 
   describe('that is verified', () => {
