@@ -272,6 +272,39 @@ describe('a call that waits', () => {
     expect(late).toBe(409);
   });
 
+  it('is refused at once for a time that has passed or is more than a year away', async () => {
+    clock.set('2026-11-30T15:00:00Z');
+    for (const schedule of ['2026-11-30T14:59:00Z', '2027-12-02T15:00:00Z', 'tomorrow']) {
+      const { status, body } = await dial(numberIn(NEW_YORK), { schedule });
+      expect([status, body.details?.[0]?.path]).toEqual([400, 'schedule']);
+    }
+    const inAYear = await dial(numberIn(NEW_YORK), { schedule: '2027-11-30T15:00:00Z' });
+    expect(inAYear.status).toBe(202);
+    const id = inAYear.body.scheduled_call_id;
+    expect((await gateway.call('DELETE', `/api/v1/scheduled-calls/${id}`, { key: acme.key })).status).toBe(200);
+  });
+
+  it('is given up when it could not be made for a day', async () => {
+    clock.set('2026-11-30T15:00:00Z');
+    const to = numberIn(NEW_YORK);
+    const id = (await dial(to, { schedule: '2026-11-30T15:01:00Z' })).body.scheduled_call_id;
+    gateway.carrier.faults.createCall = 429;
+    const sweepAt = async (at: string) => {
+      clock.set(at);
+      await gateway.app.services.calls.dueDials.sweep();
+      return scheduled(id);
+    };
+    expect((await sweepAt('2026-11-30T15:01:05Z')).state).toBe('waiting');
+    expect((await sweepAt('2026-12-01T15:00:00Z')).state).toBe('waiting');
+    expect(await sweepAt('2026-12-01T15:02:00Z')).toMatchObject({
+      state: 'refused',
+      error: expect.stringContaining('CARRIER_UNAVAILABLE'),
+    });
+    gateway.carrier.faults.createCall = null;
+    await sweepAt('2026-12-01T15:10:00Z');
+    expect(callsTo(to)).toHaveLength(0);
+  });
+
   it('outlives a carrier that is down, and is not sent again when an answer got lost', async () => {
     clock.set('2026-11-30T15:00:00Z');
     const [down, lost] = [numberIn(NEW_YORK), numberIn(NEW_YORK)];

@@ -133,6 +133,15 @@ describe('the health of the providers', () => {
     gateway.model.faults.refuseWith = null;
   });
 
+  it('is not spoilt by numbers that Twilio refuses', async () => {
+    gateway.carrier.faults.createCall = 400;
+    for (const to of ['+15555550431', '+15555550432', '+15555550433', '+15555550434'])
+      expect((await dial(to)).body.code).toBe('CARRIER_REJECTED');
+    gateway.carrier.faults.createCall = null;
+    expect(await health('CARRIER_API')).toMatchObject({ circuit: 'CLOSED' });
+    expect((await dial('+15555550435')).status).toBe(200);
+  });
+
   it('refuses to dial while Twilio does not answer, instead of leaving calls in doubt', async () => {
     gateway.carrier.faults.createCall = 503;
     gateway.carrier.faults.fetch = 503;
