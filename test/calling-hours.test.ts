@@ -305,6 +305,24 @@ describe('a call that waits', () => {
     expect(callsTo(to)).toHaveLength(0);
   });
 
+  it('is not made days late by an installation that was off', async () => {
+    clock.set('2026-11-30T15:00:00Z');
+    const [late, tooLate] = [numberIn(NEW_YORK), numberIn(NEW_YORK)];
+    const ids = [];
+    for (const [to, schedule] of [
+      [late, '2026-12-01T15:00:00Z'],
+      [tooLate, '2026-11-30T15:01:00Z'],
+    ] as const)
+      ids.push((await dial(to, { schedule })).body.scheduled_call_id as string);
+    clock.set('2026-12-01T16:00:00Z');
+    await gateway.app.services.calls.dueDials.sweep();
+    const [dialled, refused] = await Promise.all(ids.map(scheduled));
+    expect(dialled.state).toBe('dialed');
+    expect(refused).toMatchObject({ state: 'refused', call_id: null, error: expect.stringContaining('for a day') });
+    expect([callsTo(late).length, callsTo(tooLate).length]).toEqual([1, 0]);
+    callsTo(late).forEach((call) => call.hangUp());
+  });
+
   it('outlives a carrier that is down, and is not sent again when an answer got lost', async () => {
     clock.set('2026-11-30T15:00:00Z');
     const [down, lost] = [numberIn(NEW_YORK), numberIn(NEW_YORK)];

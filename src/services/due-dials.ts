@@ -72,6 +72,10 @@ export class DueDials {
   }
 
   private async dialScheduled(row: ScheduledCall): Promise<void> {
+    if (this.now().getTime() - row.dueAt.getTime() > GIVES_UP_MS)
+      return this.changeScheduled(row.id, null, (fresh) =>
+        Object.assign(fresh, { state: 'REFUSED', error: 'UNAVAILABLE: no gateway was there for a day to dial it' }),
+      );
     const claim = async (em: EntityManager, call: Call) => {
       const changed = await em.nativeUpdate(
         ScheduledCall,
