@@ -11,7 +11,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Page } from '../lib/cursor.js';
 import { AppError, invalid, notFound } from '../lib/errors.js';
 import { isUuid } from '../lib/ids.js';
-import { CarrierError, type Carrier, type CarrierNumber } from '../ports/carrier.js';
+import { CarrierError, type Carrier } from '../ports/carrier.js';
 import { fallback } from './agent-contract.js';
 import { audit } from './audit-log.js';
 import type { CarrierAccounts } from './carrier-accounts.js';
@@ -20,6 +20,7 @@ import { isCleared, type Clearance, type ClearanceRequest } from './clearance.js
 import type { ServiceContext } from './context.js';
 import { given, listOffset, listPage, type OffsetRequest, type PageRequest, type Rows } from './listing.js';
 import { reachableAgents, versionsServing } from './reachable-agents.js';
+import { verificationOf, type RouteVerification } from './route-verification.js';
 import type { Announce } from './session-end.js';
 import { existingTenant } from './tenants.js';
 import { emFor, requireAdmin, requireScope, type Viewer } from './viewer.js';
@@ -47,17 +48,6 @@ export interface PhoneRouteDestination {
   action: BusinessHours['outside']['action'];
   message?: string | null;
   target?: string | null;
-}
-
-/** What the carrier's number says, and what to set there. */
-export interface RouteVerification {
-  ok: boolean;
-  /** Null: the account does not own the number. */
-  found: CarrierNumber | null;
-  expectedVoiceUrl: string;
-  expectedFallbackUrl: string;
-  /** One sentence per setting that is wrong. */
-  problems: string[];
 }
 
 export class PhoneRoutes {
@@ -197,7 +187,7 @@ export class PhoneRoutes {
         ? new AppError('CARRIER_REJECTED', 'Twilio refused the request: check the credentials', { cause: error })
         : new AppError('CARRIER_UNAVAILABLE', 'Twilio does not answer', { cause: error, retryAfterSeconds: 10 });
     });
-    return verification(found, this.ctx.settings.publicUrl);
+    return verificationOf(found, this.ctx.settings.publicUrl);
   }
 
   async get(viewer: Viewer, id: string): Promise<PhoneRoute> {
@@ -300,24 +290,4 @@ async function routeOf(em: EntityManager, id: string): Promise<PhoneRoute> {
   const route = await em.findOne(PhoneRoute, { id: knownId('phone route', id) });
   if (route === null) throw notFound('phone route');
   return route;
-}
-
-function verification(found: CarrierNumber | null, publicUrl: string): RouteVerification {
-  const expectedVoiceUrl = `${publicUrl}/api/v1/incoming-call`;
-  const expectedFallbackUrl = `${publicUrl}/api/v1/fallback-call`;
-  const problems: string[] = [];
-  if (found === null) problems.push('The Twilio account does not own this number.');
-  else {
-    if (found.trunkSid !== null)
-      problems.push(`Take the number off the SIP trunk ${found.trunkSid}: calls go there and not to any URL.`);
-    if (found.voiceApplicationSid !== null)
-      problems.push(
-        `Configure the number with a webhook instead of the TwiML App ${found.voiceApplicationSid}, whose URLs count now.`,
-      );
-    if (found.voiceUrl !== expectedVoiceUrl) problems.push(`Set "A call comes in" to ${expectedVoiceUrl}.`);
-    if ((found.voiceMethod ?? 'POST') !== 'POST') problems.push('Set the method of "A call comes in" to HTTP POST.');
-    if (found.voiceFallbackUrl !== expectedFallbackUrl)
-      problems.push(`Set "Primary handler fails" to ${expectedFallbackUrl}.`);
-  }
-  return { ok: problems.length === 0, found, expectedVoiceUrl, expectedFallbackUrl, problems };
 }

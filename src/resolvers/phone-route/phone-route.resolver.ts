@@ -1,6 +1,6 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { Agent, PhoneRoute } from '../../entities/index.js';
-import type { RouteVerification } from '../../services/phone-routes.js';
+import type { RouteVerification } from '../../services/route-verification.js';
 import { AgentType } from '../agent/agent.type.js';
 import { byCreation, PageArgs, toConnection, type Connection } from '../common/connection.js';
 import { PhoneNumber } from '../common/scalars.js';
