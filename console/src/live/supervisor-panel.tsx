@@ -1,4 +1,4 @@
-import { useState, type FormEvent } from 'react';
+import { useRef, useState, type FormEvent } from 'react';
 import { useClient, type TypedDocumentNode } from 'urql';
 import {
   EndCallDocument,
@@ -30,12 +30,19 @@ const LABELS: Record<Form, string> = {
 /** Everything a supervisor can do to a running call. What was done shows in the conversation, whoever did it. */
 export function SupervisorPanel({ callId, timeline }: { callId: string; timeline: Timeline }) {
   const [form, setForm] = useState<Form | null>(null);
-  const { act, busy, problem } = useAct(() => setForm(null));
+  const toolbar = useRef<HTMLDivElement>(null);
+  const { act, busy, problem, forget } = useAct(() => open(null));
+  const open = (next: Form | null): void => {
+    forget();
+    // The field that had the focus goes away; without this a keyboard begins again at the top of the page.
+    if (next === null) toolbar.current?.querySelector<HTMLElement>('[aria-pressed=true]')?.focus();
+    setForm(next);
+  };
   const { muted, takenOver } = timeline;
   return (
-    <footer className="panel">
+    <footer className="panel" onKeyDown={({ key }) => key === 'Escape' && open(null)}>
       <Problem text={problem} />
-      <div className="acts" role="toolbar" aria-label="Step in">
+      <div className="acts" role="toolbar" aria-label="Step in" ref={toolbar}>
         <button disabled={busy} onClick={() => act(muted ? UnmuteAgentDocument : MuteAgentDocument, { callId })}>
           {muted ? 'Unmute agent' : 'Mute agent'}
         </button>
@@ -52,7 +59,7 @@ export function SupervisorPanel({ callId, timeline }: { callId: string; timeline
               disabled={busy}
               className={name === 'end' ? 'danger' : undefined}
               aria-pressed={form === name}
-              onClick={() => setForm(form === name ? null : name)}
+              onClick={() => open(form === name ? null : name)}
             >
               {LABELS[name]}
             </button>
@@ -65,7 +72,15 @@ export function SupervisorPanel({ callId, timeline }: { callId: string; timeline
 
 type Act = <V extends Record<string, unknown>>(document: TypedDocumentNode<unknown, V>, variables: V) => void;
 
-function useAct(done: () => void): { act: Act; busy: boolean; problem: string | null } {
+interface Acting {
+  act: Act;
+  busy: boolean;
+  problem: string | null;
+  /** The problem was read. */
+  forget: () => void;
+}
+
+function useAct(done: () => void): Acting {
   const client = useClient();
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
@@ -80,8 +95,12 @@ function useAct(done: () => void): { act: Act; busy: boolean; problem: string | 
         if (error === undefined) done();
       });
   };
-  return { act, busy, problem };
+  return { act, busy, problem, forget: () => setProblem(null) };
 }
+
+/** As people write a number down; the gateway takes it without what separates the digits. */
+const PHONE_NUMBER = String.raw`\s*\+[\d\s.\(\)\-]{7,25}`;
+const SEPARATORS = /[\s.()-]/g;
 
 interface ActFormProps {
   form: Form;
@@ -93,7 +112,7 @@ interface ActFormProps {
 function ActForm({ form, callId, act, busy }: ActFormProps) {
   const submit = (event: FormEvent<HTMLFormElement>): void => {
     const field = fieldsOf(event);
-    const [text, to, warm] = [field('text'), field('to'), field('warm') !== ''];
+    const [text, to, warm] = [field('text'), field('to').replace(SEPARATORS, ''), field('warm') !== ''];
     const acts: Record<Form, () => void> = {
       say: () => act(SayToCallerDocument, { callId, text }),
       whisper: () => act(WhisperToAgentDocument, { callId, text }),
@@ -114,6 +133,8 @@ function ActForm({ form, callId, act, busy }: ActFormProps) {
           name="to"
           type="tel"
           placeholder="+15555550100"
+          pattern={PHONE_NUMBER}
+          title="With + and the country code, like +15555550100"
           required={form === 'transfer'}
           autoFocus
           aria-label="Phone number"

@@ -116,7 +116,7 @@ function noteOf(event: TimelineEvent): Note | null {
       const { action, target, reason } = event.escalation;
       return {
         tone: 'warn',
-        text: `Escalated: ${words(action)}${target === null ? '' : ` to ${target}`}`,
+        text: `Escalated: ${ESCALATIONS[action]}${target === null ? '' : ` to ${target}`}`,
         detail: reason,
       };
     }
@@ -140,6 +140,14 @@ function noteOf(event: TimelineEvent): Note | null {
       return null;
   }
 }
+
+const ESCALATIONS: Record<Extract<TimelineEvent, { __typename: 'SessionEscalated' }>['escalation']['action'], string> =
+  {
+    CALLBACK: 'a person calls back',
+    END: 'the call ends',
+    RECORD: 'noted, the call goes on',
+    TRANSFER: 'transferred',
+  };
 
 const ENDINGS: Record<Extract<TimelineEvent, { __typename: 'SessionEnded' }>['reason'], string> = {
   CALL_ENDED: 'hung up',

@@ -26,6 +26,8 @@ export function Transcript({ timeline, highlight }: { timeline: Timeline; highli
   );
 }
 
+const NOTHING = { yet: '…', said: '(nothing was heard)' };
+
 function Line({ entry, marked = false }: { entry: Entry; marked?: boolean | undefined }) {
   const time = <time dateTime={entry.at}>{clockTime(entry.at)}</time>;
   if (entry.kind === 'note')
@@ -41,7 +43,9 @@ function Line({ entry, marked = false }: { entry: Entry; marked?: boolean | unde
       <span className="who">
         {words(speaker)} {time}
       </span>
-      <p className={final ? undefined : 'growing'}>{text === '' && !final ? '…' : text}</p>
+      <p className={final && text !== '' ? undefined : 'growing'}>
+        {text === '' ? NOTHING[final ? 'said' : 'yet'] : text}
+      </p>
       {(interrupted || latencyMs !== null) && (
         <span className="facts">
           {interrupted && 'interrupted '}

@@ -1,5 +1,6 @@
 import { useState, type FormEvent } from 'react';
 import { useMutation } from 'urql';
+import { words } from '../format.js';
 import { RecordEvaluationDocument } from '../generated/graphql.js';
 import { fieldsOf } from '../shell/fields.js';
 import { Problem } from '../shell/parts.js';
@@ -44,7 +45,7 @@ export function EvaluationForm({ sessionId, criteria, onRecorded }: EvaluationFo
     <form className="act" onSubmit={submit} aria-label="Evaluate">
       {asked.map(({ key, description }) => (
         <label className="score" key={key} title={description}>
-          {key} <span className="clock">{scores[key]?.toFixed(2) ?? 'not judged'}</span>
+          {words(key)} <span className="clock">{scores[key]?.toFixed(2) ?? 'not judged'}</span>
           <input
             type="range"
             min={0}
