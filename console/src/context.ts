@@ -10,6 +10,8 @@ export interface ConsoleContext {
   tenantId: string | null;
   /** False for a tenant's own people, whose rows all have the same tenant. */
   manyTenants: boolean;
+  /** Whether the credential may do everything that needs these scopes. */
+  may: (...scopes: string[]) => boolean;
 }
 
 const Context = createContext<ConsoleContext | null>(null);

@@ -3,6 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ScriptedCaller } from '../../src/simulators/carrier/caller.js';
 import { buildConsole, openBrowser } from '../testkit/browser.js';
+import { seedEndedSessions } from '../testkit/context.js';
 import { seedCallable, startGateway, type TestGateway } from '../testkit/gateway.js';
 
 const PASSWORD = 'correct horse';
@@ -74,6 +75,17 @@ it('lets a supervisor follow a call, step in and end it', async () => {
   await page.getByRole('textbox', { name: 'Whisper to agent' }).fill('Offer them Tuesday');
   await page.getByRole('form').getByRole('button', { name: 'Whisper to agent' }).click();
   await conversation.getByText('admin: whisper').waitFor();
+  const transfer = page.getByRole('toolbar').getByRole('button', { name: 'Transfer' });
+  await transfer.focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('nonsense');
+  await page.keyboard.press('Enter');
+  // The browser itself says what is wrong with it; nothing is asked for.
+  await page.locator('input[name=to]:invalid').waitFor();
+  expect(await page.getByRole('alert').count()).toBe(0);
+  await page.keyboard.press('Escape');
+  await page.getByLabel('Phone number').waitFor({ state: 'detached' });
+  await page.locator('button:focus', { hasText: 'Transfer' }).waitFor();
   await page.getByRole('button', { name: 'Mute agent' }).click();
   await page.getByText('agent muted').waitFor();
   await page.getByRole('button', { name: 'Unmute agent' }).click();
@@ -143,6 +155,76 @@ it('lets an operator work off callbacks and alerts', async () => {
   const open = await alerts.count();
   await alerts.first().getByRole('button', { name: 'Resolved' }).click();
   await expect.poll(() => alerts.count()).toBe(open - 1);
+  await page.close();
+}, 60_000);
+
+it('shows long lists page by page', async () => {
+  await seedEndedSessions(gateway.database.database, 'globex', 51);
+  const created = await gateway.admin('POST', '/tenants/globex/api-keys', { name: 'floor' });
+  const tasks = Array.from({ length: 51 }, (_, i) => ({ number: '+15555550188', reason: `Wants offer ${i}.` }));
+  for (const body of tasks)
+    expect((await gateway.call('POST', '/api/v1/callbacks', { key: created.body.key, body })).status).toBe(200);
+  const page = await withKey(created.body.key);
+  const more = page.getByRole('button', { name: 'Show more' });
+  for (const [screen, list] of [
+    ['Review', 'Ended calls'],
+    ['Callbacks', 'Callbacks'],
+  ] as const) {
+    await page.getByRole('link', { name: screen, exact: true }).click();
+    const rows = page.getByRole('region', { name: list }).getByRole('listitem');
+    await expect.poll(() => rows.count()).toBe(50);
+    await more.click();
+    await expect.poll(() => rows.count()).toBeGreaterThan(50);
+    await more.waitFor({ state: 'detached' });
+  }
+  await page.getByText('Wants offer 0.').waitFor();
+  await page.close();
+}, 60_000);
+
+it('serves a key of few scopes with what it may see, and says what it may not', async () => {
+  const scopes = ['live:read', 'sessions:read'];
+  const created = await gateway.admin('POST', '/tenants/acme/api-keys', { name: 'wallboard', scopes });
+  const over = gateway.carrier.placeInboundCall({
+    from: '+15555550143',
+    to: acme.number,
+    handset: new ScriptedCaller([{ waitForAgent: 400 }, { pause: 60_000 }]),
+  });
+  const page = await withKey(created.body.key);
+  await page.getByRole('link', { name: 'number not shown' }).click();
+  const conversation = page.getByRole('list', { name: 'Conversation' });
+  await conversation.getByText('Hello, how can I help you?').waitFor();
+  await page.getByRole('button', { name: 'Listen' }).click();
+  await page.getByRole('button', { name: 'Stop listening' }).waitFor();
+  await page.getByText('it does not step in').waitFor();
+  expect(await page.getByRole('toolbar').count()).toBe(0);
+  gateway.carrier.calls.at(-1)!.hangUp();
+  await over;
+  await page.getByRole('link', { name: 'Review it' }).click();
+  await conversation.getByText('Ended after').waitFor();
+  await page.getByText('it does not judge them').waitFor();
+  for (const screen of ['Callbacks', 'Alerts']) {
+    await page.getByRole('link', { name: screen }).click();
+    await page.getByText(`does not show ${screen.toLowerCase()}: it lacks operations:read`).waitFor();
+  }
+  expect(await page.getByRole('alert').count()).toBe(0);
+  await page.close();
+}, 60_000);
+
+it('leaves a narrow screen to the call that is open', async () => {
+  const page = await openConsole();
+  await page.setViewportSize({ width: 420, height: 800 });
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('link', { name: 'Review', exact: true }).click();
+  await page.getByRole('button', { name: 'Reviewed', exact: true }).click();
+  const row = page.getByRole('link', { name: '+15555550142' });
+  await row.click();
+  const conversation = page.getByRole('list', { name: 'Conversation' });
+  await conversation.getByText('The conversation begins').waitFor();
+  expect((await conversation.boundingBox())!.height).toBeGreaterThan(200);
+  expect(await row.isVisible()).toBe(false);
+  await page.getByRole('link', { name: 'All calls' }).click();
+  await row.waitFor();
   await page.close();
 }, 60_000);
 

@@ -86,3 +86,23 @@ export async function seedSession(database: Database, tenantId = 'acme'): Promis
   await em.flush();
   return session;
 }
+
+/** Calls that are over, a second apart, as rows: more than anybody would place in a test. */
+export async function seedEndedSessions(database: Database, tenantId: string, count: number): Promise<void> {
+  const em = database.em({ all: true });
+  for (let i = 0; i < count; i++) {
+    const callSid = `CA${randomBytes(16).toString('hex')}`;
+    const call = em.create(Call, { tenantId, direction: 'INBOUND', status: 'COMPLETED', callSid });
+    em.create(VoiceSession, {
+      tenantId,
+      callId: call.id,
+      callSid,
+      model: 'gpt-realtime',
+      status: 'COMPLETED',
+      startedAt: new Date(Date.now() - i * 1_000),
+      endedAt: new Date(),
+      ownerGeneration: 1,
+    });
+  }
+  await em.flush();
+}

@@ -15,6 +15,7 @@ export function AlertsScreen() {
 }
 
 function AlertList({ tenantId }: { tenantId: string | null }) {
+  const { manyTenants } = useConsole();
   const [alerts, setAlerts] = useState<ReadonlyMap<string, AlertFragment>>(new Map());
   const put = (alert: AlertFragment): void => setAlerts((before) => new Map(before).set(alert.id, alert));
   const [{ error }] = useSubscription({ query: AlertsDocument, variables: { tenantId } }, (_, data) => {
@@ -46,13 +47,16 @@ function AlertList({ tenantId }: { tenantId: string | null }) {
                 {relative(alert.lastSeenAt, now)}
               </span>
             </div>
-            <button
-              onClick={() =>
-                void resolve({ id: alert.id }).then(({ data }) => data !== undefined && put(data.resolveDiagnostic))
-              }
-            >
-              Resolved
-            </button>
+            {/* A tenant's people see what is wrong; the gateway's resolve it. */}
+            {manyTenants && (
+              <button
+                onClick={() =>
+                  void resolve({ id: alert.id }).then(({ data }) => data !== undefined && put(data.resolveDiagnostic))
+                }
+              >
+                Resolved
+              </button>
+            )}
           </li>
         ))}
       </ul>

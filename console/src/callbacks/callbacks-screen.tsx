@@ -1,37 +1,35 @@
-import { useEffect, useState } from 'react';
-import { useMutation, useQuery } from 'urql';
+import { useState } from 'react';
+import { useMutation } from 'urql';
 import { useConsole } from '../context.js';
 import { dayAndTime, relative, useNow, words } from '../format.js';
 import {
   CallbacksDocument,
   ClaimCallbackDocument,
   UpdateCallbackDocument,
-  type CallbackRowFragment,
+  type CallbacksQuery,
   type CallbackState,
 } from '../generated/graphql.js';
 import { hrefOf } from '../route.js';
-import { Chip, Empty, Problem } from '../shell/parts.js';
+import { Chip, Empty, Problem, ShowMore } from '../shell/parts.js';
+import { usePages } from '../shell/use-pages.js';
 
-const VIEWS: Record<string, { state: CallbackState[]; slaBreached?: boolean; none: string }> = {
+interface View {
+  state: CallbackState[];
+  slaBreached?: boolean;
+  /** Said when there are none. */
+  none: string;
+}
+
+const VIEWS: Record<string, View> = {
   Waiting: { state: ['OPEN', 'CLAIMED'], none: 'Nobody waits for a call back.' },
   'Promise broken': { state: ['OPEN', 'CLAIMED'], slaBreached: true, none: 'Nobody waits longer than was promised.' },
   Closed: { state: ['DONE', 'CANCELED'], none: 'None yet.' },
 };
-const EVERY_MS = 5_000;
 
 /** Whom somebody promised to call back. */
 export function CallbacksScreen() {
   const { tenantId } = useConsole();
   const [view, setView] = useState('Waiting');
-  const { none, ...filter } = VIEWS[view]!;
-  const [{ data, error }, ask] = useQuery({ query: CallbacksDocument, variables: { tenantId, ...filter } });
-  useEffect(() => {
-    const timer = setInterval(() => ask({ requestPolicy: 'network-only' }), EVERY_MS);
-    return () => clearInterval(timer);
-  }, [ask]);
-  const tasks = data?.callbackTasks.edges
-    .map(({ node }) => node)
-    .toSorted((a, b) => a.priority - b.priority || a.dueAt.localeCompare(b.dueAt));
   return (
     <section className="page" aria-label="Callbacks">
       <div className="tabs">
@@ -41,23 +39,41 @@ export function CallbacksScreen() {
           </button>
         ))}
       </div>
-      <Problem text={error?.message} />
-      {tasks?.length === 0 && <Empty>{none}</Empty>}
-      <ul className="cards">
-        {tasks?.map((task) => (
-          <Task key={task.id} task={task} />
-        ))}
-      </ul>
-      {data?.callbackTasks.pageInfo.hasNextPage && <p className="muted">Only the first 50 are shown.</p>}
+      <TaskList key={`${view} ${tenantId}`} {...VIEWS[view]!} />
     </section>
   );
 }
 
-function Task({ task }: { task: CallbackRowFragment }) {
+const tasksOf = (data: CallbacksQuery) => data.callbackTasks;
+
+function TaskList({ none, ...filter }: View) {
+  const { tenantId, may } = useConsole();
+  const sessions = may('calls:read', 'sessions:read');
+  const pages = usePages(CallbacksDocument, { tenantId, sessions, ...filter }, tasksOf);
+  const tasks = pages.nodes?.toSorted((a, b) => a.priority - b.priority || a.dueAt.localeCompare(b.dueAt));
+  return (
+    <>
+      <Problem text={pages.problem} />
+      {tasks?.length === 0 && <Empty>{none}</Empty>}
+      <ul className="cards">
+        {tasks?.map((task) => (
+          <Task key={task.id} task={task} onChange={pages.refresh} />
+        ))}
+      </ul>
+      <ShowMore pages={pages} />
+    </>
+  );
+}
+
+type Task = CallbacksQuery['callbackTasks']['edges'][number]['node'];
+
+function Task({ task, onChange }: { task: Task; onChange: () => void }) {
+  const { may } = useConsole();
+  const mayAct = may('operations:write');
   const now = useNow(10_000);
   const [claimed, claim] = useMutation(ClaimCallbackDocument);
   const [updated, update] = useMutation(UpdateCallbackDocument);
-  const become = (state: CallbackState): void => void update({ id: task.id, input: { state } });
+  const become = (state: CallbackState): void => void update({ id: task.id, input: { state } }).then(onChange);
   const late = task.slaBreached || Date.parse(task.dueAt) < now;
   const open = task.state === 'OPEN' || task.state === 'CLAIMED';
   return (
@@ -83,10 +99,12 @@ function Task({ task }: { task: CallbackRowFragment }) {
       </div>
       <span className="acts">
         {task.call?.session != null && <a href={hrefOf('review', task.call.session.id)}>Their call</a>}
-        {task.state === 'OPEN' && <button onClick={() => void claim({ id: task.id })}>Claim</button>}
-        {task.state === 'CLAIMED' && <button onClick={() => become('DONE')}>Done</button>}
-        {task.state === 'CLAIMED' && <button onClick={() => become('OPEN')}>Let go</button>}
-        {open && <button onClick={() => become('CANCELED')}>Cancel</button>}
+        {mayAct && task.state === 'OPEN' && (
+          <button onClick={() => void claim({ id: task.id }).then(onChange)}>Claim</button>
+        )}
+        {mayAct && task.state === 'CLAIMED' && <button onClick={() => become('DONE')}>Done</button>}
+        {mayAct && task.state === 'CLAIMED' && <button onClick={() => become('OPEN')}>Let go</button>}
+        {mayAct && open && <button onClick={() => become('CANCELED')}>Cancel</button>}
         {!open && <Chip>{words(task.state)}</Chip>}
       </span>
     </li>

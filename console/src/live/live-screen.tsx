@@ -3,7 +3,7 @@ import { useConsole } from '../context.js';
 import { duration, useNow, words } from '../format.js';
 import { ActiveSessionsDocument, LiveCallDocument, type LiveSessionFragment } from '../generated/graphql.js';
 import { hrefOf } from '../route.js';
-import { Chip, Empty, ownNumber, Parties, Problem } from '../shell/parts.js';
+import { BackToList, Chip, Empty, ownNumber, Parties, Problem } from '../shell/parts.js';
 import { Listen } from './listen-button.js';
 import { SupervisorPanel } from './supervisor-panel.js';
 import { Transcript } from './transcript.js';
@@ -11,11 +11,12 @@ import { useTimeline } from './use-timeline.js';
 
 /** Who is on the line now, and the call that somebody looks at. */
 export function LiveScreen({ sessionId }: { sessionId: string | null }) {
-  const { tenantId } = useConsole();
-  const [{ data, error }] = useSubscription({ query: ActiveSessionsDocument, variables: { tenantId } });
+  const { tenantId, may } = useConsole();
+  const variables = { tenantId, calls: may('calls:read') };
+  const [{ data, error }] = useSubscription({ query: ActiveSessionsDocument, variables });
   const sessions = data?.activeSessions;
   return (
-    <div className="split">
+    <div className={sessionId === null ? 'split' : 'split open'}>
       <section className="list" aria-label="Calls on the line">
         <Problem text={error?.message} />
         {sessions?.length === 0 && <Empty>Nobody is on the line. A call shows up here as it begins.</Empty>}
@@ -52,18 +53,20 @@ function CallRow({ session, open }: { session: LiveSessionFragment; open: boolea
       <span>
         {session.intent !== null && <Chip tone="info">{words(session.intent)}</Chip>}
         {session.escalated && <Chip tone="warn">escalated</Chip>}
-        {session.call?.synthetic && <Chip>synthetic</Chip>}
+        {session.synthetic && <Chip>synthetic</Chip>}
       </span>
     </a>
   );
 }
 
 function LiveCall({ sessionId }: { sessionId: string }) {
-  const [{ data, fetching, error }] = useQuery({ query: LiveCallDocument, variables: { sessionId } });
+  const variables = { sessionId, calls: useConsole().may('calls:read') };
+  const [{ data, fetching, error }] = useQuery({ query: LiveCallDocument, variables });
   const session = data?.voiceSession;
   if (session == null)
     return (
       <section className="detail">
+        <BackToList screen="live" />
         {fetching ? <Empty>Loading …</Empty> : <Problem text={error?.message ?? 'There is no such call.'} />}
       </section>
     );
@@ -73,23 +76,27 @@ function LiveCall({ sessionId }: { sessionId: string }) {
 function Conversation({ session }: { session: LiveSessionFragment }) {
   const { timeline, problem } = useTimeline(session.id, session.status === 'ACTIVE');
   const ended = timeline.ended || session.status !== 'ACTIVE';
+  const mayAct = useConsole().may('operations:write');
   return (
     <section className="detail">
       <header>
+        <BackToList screen="live" />
         <h2>
           <Parties call={session.call} />
         </h2>
         <span className="muted">
-          {session.agentKey} at {ownNumber(session.call)}
+          {session.agentKey}
+          {session.call != null && ` at ${ownNumber(session.call)}`}
         </span>
         {ended ? <Chip>ended</Chip> : <LastSign at={timeline.lastAt ?? session.startedAt} />}
         {timeline.muted && <Chip tone="warn">agent muted</Chip>}
         {timeline.takenOver && <Chip tone="warn">taken over</Chip>}
-        {ended ? <a href={hrefOf('review', session.id)}>Review it</a> : <Listen callId={session.call!.id} />}
+        {ended ? <a href={hrefOf('review', session.id)}>Review it</a> : <Listen callId={session.callId} />}
       </header>
       <Problem text={problem} />
       <Transcript timeline={timeline} />
-      {!ended && session.call !== null && <SupervisorPanel callId={session.call.id} timeline={timeline} />}
+      {!ended && mayAct && <SupervisorPanel callId={session.callId} timeline={timeline} />}
+      {!ended && !mayAct && <p className="panel muted">This key reads and listens; it does not step in.</p>}
     </section>
   );
 }

@@ -12,24 +12,27 @@ import {
 import { Transcript } from '../live/transcript.js';
 import { useTimeline } from '../live/use-timeline.js';
 import { hrefOf } from '../route.js';
-import { Chip, Empty, Parties, Problem } from '../shell/parts.js';
+import { BackToList, Chip, Empty, Parties, Problem, ShowMore } from '../shell/parts.js';
+import { usePages } from '../shell/use-pages.js';
 import { EvaluationForm } from './evaluation-form.js';
 
-const VIEWS: Record<string, { status: SessionStatus[]; escalated?: boolean; reviewed?: boolean }> = {
+type View = { status: SessionStatus[]; escalated?: boolean; reviewed?: boolean };
+
+const VIEWS: Record<string, View> = {
   'Not reviewed': { status: ['COMPLETED', 'FAILED'], reviewed: false },
   Escalated: { status: ['COMPLETED', 'FAILED', 'REVIEWED'], escalated: true },
   Failed: { status: ['FAILED'] },
   Reviewed: { status: ['REVIEWED', 'FAILED'], reviewed: true },
 };
 
+const endedOf = (data: EndedSessionsQuery) => data.voiceSessions;
+
 /** Calls that are over, to be read and judged. */
 export function ReviewScreen({ sessionId }: { sessionId: string | null }) {
   const { tenantId } = useConsole();
   const [view, setView] = useState('Not reviewed');
-  const [{ data, error }] = useQuery({ query: EndedSessionsDocument, variables: { tenantId, ...VIEWS[view] } });
-  const sessions = data?.voiceSessions.edges.map(({ node }) => node);
   return (
-    <div className="split">
+    <div className={sessionId === null ? 'split' : 'split open'}>
       <section className="list" aria-label="Ended calls">
         <div className="tabs">
           {Object.keys(VIEWS).map((name) => (
@@ -38,16 +41,7 @@ export function ReviewScreen({ sessionId }: { sessionId: string | null }) {
             </button>
           ))}
         </div>
-        <Problem text={error?.message} />
-        {sessions?.length === 0 && <Empty>No such calls.</Empty>}
-        <ul>
-          {sessions?.map((session) => (
-            <li key={session.id}>
-              <EndedRow session={session} open={session.id === sessionId} />
-            </li>
-          ))}
-        </ul>
-        {data?.voiceSessions.pageInfo.hasNextPage && <p className="muted">Only the newest 50 are shown.</p>}
+        <EndedList key={`${view} ${tenantId}`} filter={VIEWS[view]!} sessionId={sessionId} />
       </section>
       {sessionId === null ? (
         <Empty>Choose a call to read and judge it.</Empty>
@@ -55,6 +49,25 @@ export function ReviewScreen({ sessionId }: { sessionId: string | null }) {
         <ReviewedCall key={sessionId} sessionId={sessionId} />
       )}
     </div>
+  );
+}
+
+function EndedList({ filter, sessionId }: { filter: View; sessionId: string | null }) {
+  const { tenantId, may } = useConsole();
+  const pages = usePages(EndedSessionsDocument, { tenantId, calls: may('calls:read'), ...filter }, endedOf);
+  return (
+    <>
+      <Problem text={pages.problem} />
+      {pages.nodes?.length === 0 && <Empty>No such calls.</Empty>}
+      <ul>
+        {pages.nodes?.map((session) => (
+          <li key={session.id}>
+            <EndedRow session={session} open={session.id === sessionId} />
+          </li>
+        ))}
+      </ul>
+      <ShowMore pages={pages} />
+    </>
   );
 }
 
@@ -84,27 +97,32 @@ function EndedRow({ session, open }: { session: Ended; open: boolean }) {
 }
 
 function ReviewedCall({ sessionId }: { sessionId: string }) {
-  const [{ data, fetching, error }, ask] = useQuery({ query: ReviewedSessionDocument, variables: { sessionId } });
+  const { may } = useConsole();
+  const [calls, agents, evaluations] = [may('calls:read'), may('agents:read'), may('evaluations:read')];
+  const variables = { sessionId, calls, agents, evaluations };
+  const [{ data, fetching, error }, ask] = useQuery({ query: ReviewedSessionDocument, variables });
   const { timeline, problem } = useTimeline(sessionId, false);
   const session = data?.voiceSession;
   if (session == null)
     return (
       <section className="detail">
+        <BackToList screen="review" />
         {fetching ? <Empty>Loading …</Empty> : <Problem text={error?.message ?? 'There is no such call.'} />}
       </section>
     );
   const quoted = new Set(
-    session.evaluations.flatMap(({ criteria }) => criteria.flatMap(({ quotes }) => quotes.map(({ turn }) => turn))),
+    session.evaluations?.flatMap(({ criteria }) => criteria.flatMap(({ quotes }) => quotes.map(({ turn }) => turn))),
   );
   return (
     <section className="detail">
       <header>
+        <BackToList screen="review" />
         <h2>
           <Parties call={session.call} />
         </h2>
         <span className="muted">
           {session.agentKey}
-          {session.agentVersion !== null && ` version ${session.agentVersion.number}`} · {dayAndTime(session.startedAt)}
+          {session.agentVersion != null && ` version ${session.agentVersion.number}`} · {dayAndTime(session.startedAt)}
         </span>
         <Chip tone={session.status === 'FAILED' ? 'bad' : session.status === 'REVIEWED' ? 'good' : 'plain'}>
           {words(session.status)}
@@ -121,18 +139,22 @@ function ReviewedCall({ sessionId }: { sessionId: string }) {
       <Problem text={problem ?? error?.message} />
       <Transcript timeline={timeline} highlight={quoted} />
       <footer className="panel">
-        <Evaluations evaluations={session.evaluations} />
-        <EvaluationForm
-          sessionId={sessionId}
-          criteria={session.agentVersion?.agent?.rubric?.criteria ?? []}
-          onRecorded={() => ask({ requestPolicy: 'network-only' })}
-        />
+        {session.evaluations !== undefined && <Evaluations evaluations={session.evaluations} />}
+        {may('evaluations:write') ? (
+          <EvaluationForm
+            sessionId={sessionId}
+            criteria={session.agentVersion?.agent?.rubric?.criteria ?? []}
+            onRecorded={() => ask({ requestPolicy: 'network-only' })}
+          />
+        ) : (
+          <p className="muted">This key reads calls; it does not judge them.</p>
+        )}
       </footer>
     </section>
   );
 }
 
-type Evaluation = NonNullable<ReviewedSessionQuery['voiceSession']>['evaluations'][number];
+type Evaluation = NonNullable<NonNullable<ReviewedSessionQuery['voiceSession']>['evaluations']>[number];
 
 function Evaluations({ evaluations }: { evaluations: readonly Evaluation[] }) {
   return (

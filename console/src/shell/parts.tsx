@@ -1,10 +1,12 @@
 import type { ReactNode } from 'react';
+import { hrefOf, type Screen } from '../route.js';
+import type { Pages } from './use-pages.js';
 
 export function Problem({ text }: { text: string | null | undefined }) {
   if (text == null) return null;
   return (
     <p className="problem" role="alert">
-      {text.replace(/^\[(GraphQL|Network)\] /, '')}
+      {text.replace(/^\[Network\].*/, 'The gateway cannot be reached.').replace(/^\[GraphQL\] /gm, '')}
     </p>
   );
 }
@@ -15,13 +17,33 @@ export function Chip({ tone = 'plain', children }: { tone?: ChipTone; children: 
   return <span className={`chip ${tone}`}>{children}</span>;
 }
 
+/** Where there is room for one of both, the open call covers the list. */
+export function BackToList({ screen }: { screen: Screen }) {
+  return (
+    <a className="back" href={hrefOf(screen)}>
+      ← All calls
+    </a>
+  );
+}
+
+/** Of a list that has more pages. */
+export function ShowMore({ pages: { hasMore, showMore } }: { pages: Pick<Pages<unknown>, 'hasMore' | 'showMore'> }) {
+  if (!hasMore) return null;
+  return (
+    <button className="more" onClick={showMore}>
+      Show more
+    </button>
+  );
+}
+
 export function Empty({ children }: { children: ReactNode }) {
   return <p className="empty">{children}</p>;
 }
 
 /** Two parties of a call as an operator reads them: whoever is at the other end first. */
-export function Parties({ call }: { call: PartiesCall | null }) {
-  if (call === null) return <>unknown</>;
+export function Parties({ call }: { call: PartiesCall | null | undefined }) {
+  // Keys without calls:read are told no numbers.
+  if (call == null) return <>number not shown</>;
   const inbound = call.direction === 'INBOUND';
   return (
     <>
@@ -31,8 +53,8 @@ export function Parties({ call }: { call: PartiesCall | null }) {
   );
 }
 /** The number of ours that the call is on. */
-export const ownNumber = (call: PartiesCall | null): string =>
-  (call?.direction === 'INBOUND' ? call.toNumber : call?.fromNumber) ?? 'an unknown number';
+export const ownNumber = (call: PartiesCall): string =>
+  (call.direction === 'INBOUND' ? call.toNumber : call.fromNumber) ?? 'an unknown number';
 
 interface PartiesCall {
   direction: 'INBOUND' | 'OUTBOUND';

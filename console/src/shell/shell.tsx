@@ -3,13 +3,13 @@ import { useQuery } from 'urql';
 import { AlertsScreen } from '../alerts/alerts-screen.js';
 import { CallbacksScreen } from '../callbacks/callbacks-screen.js';
 import type { ConsoleClient } from '../client.js';
-import { ConsoleProvider, useConnection } from '../context.js';
+import { ConsoleProvider, useConnection, useConsole } from '../context.js';
 import { TenantNamesDocument, WhoamiDocument } from '../generated/graphql.js';
 import { LiveScreen } from '../live/live-screen.js';
 import { ReviewScreen } from '../review/review-screen.js';
 import { hrefOf, SCREENS, useRoute, type Screen } from '../route.js';
 import type { Session } from '../session.js';
-import { Problem } from './parts.js';
+import { Empty, Problem } from './parts.js';
 import { StatusStrip } from './status-strip.js';
 
 const TITLES: Record<Screen, string> = {
@@ -26,10 +26,11 @@ export function Shell({ session, client, onLeave }: { session: Session; client: 
   const [{ data, error }] = useQuery({ query: WhoamiDocument });
   const viewer = data?.viewer;
   const manyTenants = viewer?.kind === 'ADMIN';
-  const context = useMemo(
-    () => ({ session, client, tenantId: chosen, manyTenants }),
-    [session, client, chosen, manyTenants],
-  );
+  const context = useMemo(() => {
+    const scopes = new Set(viewer?.scopes);
+    const may = (...wanted: string[]): boolean => wanted.every((scope) => scopes.has(scope));
+    return { session, client, tenantId: chosen, manyTenants, may };
+  }, [session, client, chosen, manyTenants, viewer]);
   if (viewer === undefined) return <Waiting problem={error?.message ?? null} onLeave={onLeave} />;
   return (
     <ConsoleProvider value={context}>
@@ -49,8 +50,10 @@ export function Shell({ session, client, onLeave }: { session: Session; client: 
         </button>
       </header>
       <ConnectionBanner />
-      <StatusStrip />
-      <main className="screen">{SCREEN[screen](id)}</main>
+      {context.may('operations:read') && <StatusStrip />}
+      <main className="screen">
+        {context.may(...NEEDS[screen]) ? SCREEN[screen](id) : <NotShown screen={screen} />}
+      </main>
     </ConsoleProvider>
   );
 }
@@ -61,6 +64,24 @@ const SCREEN: Record<Screen, (id: string | null) => ReactNode> = {
   callbacks: () => <CallbacksScreen />,
   alerts: () => <AlertsScreen />,
 };
+
+/** Without these a screen would show nothing but refusals. */
+const NEEDS: Record<Screen, readonly string[]> = {
+  live: ['live:read', 'sessions:read'],
+  review: ['live:read', 'sessions:read'],
+  callbacks: ['operations:read'],
+  alerts: ['operations:read'],
+};
+
+function NotShown({ screen }: { screen: Screen }) {
+  const { may } = useConsole();
+  const missing = NEEDS[screen].filter((scope) => !may(scope));
+  return (
+    <Empty>
+      This key does not show {TITLES[screen].toLowerCase()}: it lacks {missing.join(' and ')}.
+    </Empty>
+  );
+}
 
 function Waiting({ problem, onLeave }: { problem: string | null; onLeave: () => void }) {
   if (problem === null) return <p className="empty">Loading …</p>;
