@@ -374,6 +374,9 @@ describe('a task that dials by itself', () => {
       return now.dial_at === null ? null : now;
     }, 'the refusal');
     expect(moved).toMatchObject({ state: 'open', dial_at: '2026-11-30T14:00:00.000Z', dial_attempts: 0 });
+    // Whoever gives it another time does not wait for the refusal of the old one.
+    const put = (await api('PATCH', `/${task.id}`, { due_at: '2026-11-30T14:00:00Z' })).body;
+    expect(put).toMatchObject({ due_at: '2026-11-30T14:00:00.000Z', dial_at: null });
     clock.set('2026-11-30T14:00:01Z');
     await gateway.app.infrastructure.jobs.send('due-dials', {});
     await until(() => callsTo(number).length === 1, 'the call');

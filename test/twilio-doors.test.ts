@@ -342,6 +342,17 @@ describe('an outbound call', () => {
     streamTokenOf(await answer(talking));
   });
 
+  it('that is answered while the model is down gets the fallback instead of silence', async () => {
+    const { call } = await world.services.makeCall.makeCall(viewerOf('acme'), { to: '+15555557012' });
+    const doors = await openDoors(callWorld(test, {}, { gate: { ...openGate, modelDown: () => true } }));
+    const params = { CallSid: call.callSid!, CallStatus: 'in-progress' };
+    const answer = await doors.post(`/api/v1/answer-call?call_id=${call.id}`, params);
+    expect(answer.body).toMatch(/<Say>.+<Hangup\/>/);
+    expect((await rows(call.callSid!))[0]).toMatchObject({ errorCode: 'model_down' });
+    expect(await all().findOne(VoiceSession, { callId: call.id })).toBeNull();
+    await doors.app.close();
+  });
+
   it('gets its session when it is answered, once, and hangs up when it is over', async () => {
     const { call } = await world.services.makeCall.makeCall(viewerOf('acme'), { to: '+15555557001' });
     const target = `/api/v1/answer-call?call_id=${call.id}`;

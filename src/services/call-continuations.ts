@@ -61,18 +61,21 @@ export class CallContinuations {
         at: this.context.clock.now(),
         callSid: known.callSid,
       });
+      // Whoever answered hears no agent: that is an error of the call, which nothing else would tell.
+      const refused = (why: string): Decision => {
+        call.errorCode ??= why;
+        return { kind: 'fallback', call, why, announce };
+      };
       const existing = await em.findOne(VoiceSession, { callId: call.id });
       if (existing !== null && existing.status !== 'ACTIVE')
         return { kind: 'answer', answer: { kind: 'hang-up' }, announce };
       // A conversation that has begun goes on; this one has not.
       if (existing === null && (await em.findOneOrFail(Tenant, { id: call.tenantId })).status === 'SUSPENDED')
-        return { kind: 'fallback', call, why: 'tenant_suspended', announce };
-      if (!this.services.gate.modelConfigured())
-        return { kind: 'fallback', call, why: 'model_not_configured', announce };
-      if (this.services.gate.modelDown()) return { kind: 'fallback', call, why: 'model_down', announce };
+        return refused('tenant_suspended');
+      if (!this.services.gate.modelConfigured()) return refused('model_not_configured');
+      if (this.services.gate.modelDown()) return refused('model_down');
       const version = await versionOfCall(em, call);
-      if (!(await mayTalk(em, call, version, { begun: existing !== null })))
-        return { kind: 'fallback', call, why: 'version_not_cleared', announce };
+      if (!(await mayTalk(em, call, version, { begun: existing !== null }))) return refused('version_not_cleared');
       const config = await loadRuntimeConfig(em, call.tenantId);
       const session = existing ?? (await openSession(em, this.context, call, version, config));
       return { kind: 'answer', answer: connectAnswer(this.context, call, session, 'initial'), announce };
