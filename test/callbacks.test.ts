@@ -407,6 +407,28 @@ describe('a task that dials by itself', () => {
     expect(callsTo(number)).toHaveLength(4);
   });
 
+  it('is tried again when the customer answered and heard no agent', async () => {
+    clock.set('2026-11-30T10:00:00Z');
+    const number = freshNumber();
+    gateway.carrier.behaviours.set(number, { ringMs: 2_000 });
+    const { id } = await create({ number, auto_dial: true, due_at: '2026-11-30T11:00:00Z' });
+    clock.set('2026-11-30T11:00:01Z');
+    await sweep();
+    // Between the dial and the answer nobody is left to talk.
+    expect((await gateway.admin('POST', '/tenants/acme/suspend', { reason: 'unpaid' })).status).toBe(200);
+    const [call] = callsTo(number);
+    await call!.ended;
+    expect((await gateway.admin('POST', '/tenants/acme/resume')).status).toBe(200);
+    expect(call!.said).not.toEqual([]);
+    const open = await until(async () => {
+      const now = await settled(id);
+      return now.state === 'open' ? now : null;
+    }, 'the next attempt');
+    expect(open).toMatchObject({ dial_attempts: 1, auto_dial: true, dial_at: expect.any(String) });
+    expect(open.notes.at(-1).text).toContain('Attempt 1: tenant suspended');
+    await api('PATCH', `/${id}`, { state: 'canceled' });
+  });
+
   it('is not dialled again while nobody knows what became of the last attempt', async () => {
     clock.set('2026-11-30T10:00:00Z');
     const number = freshNumber();

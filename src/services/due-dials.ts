@@ -163,12 +163,14 @@ export class DueDials {
       if (task.state !== 'CLAIMED' || task.assignee !== AUTO_DIALER || task.resultCallId == null) return;
       const call = await em.findOneOrFail(Call, { id: task.resultCallId });
       if (!isTerminal(call.status)) return;
-      if (call.status === 'COMPLETED') {
+      // Who answered and heard no agent was not called back.
+      const unheard = call.status === 'COMPLETED' ? (call.errorCode ?? null) : call.status;
+      if (unheard === null) {
         Object.assign(task, { state: 'DONE', closedAt: call.endedAt ?? this.now() });
         return;
       }
       const again = task.dialAttempts % ATTEMPTS_IN_A_ROW !== 0;
-      const outcome = `Attempt ${task.dialAttempts}: ${call.status.toLowerCase().replaceAll('_', ' ')}.`;
+      const outcome = `Attempt ${task.dialAttempts}: ${unheard.toLowerCase().replaceAll('_', ' ')}.`;
       this.note(task, again ? outcome : `${outcome} It does not dial by itself any more.`);
       Object.assign(task, { state: 'OPEN', assignee: null, claimedAt: null, autoDial: again });
       task.dialAt = new Date(this.now().getTime() + NO_ANSWER_RETRY_MS);
