@@ -18,7 +18,7 @@ export const SIMULATED_ACCOUNT_SID = `AC${'5'.repeat(32)}`;
 
 export async function startSimulation(wanted: { carrier: boolean; model: boolean }): Promise<Simulation> {
   const library = new AudioLibrary();
-  const carrier = wanted.carrier ? await new CarrierSimulator().start() : null;
+  const carrier = wanted.carrier ? await new CarrierSimulator({ everyNumber: true }).start() : null;
   const model = wanted.model ? await new ModelSimulator({ library }).start() : null;
   const account =
     carrier === null ? null : { accountSid: SIMULATED_ACCOUNT_SID, authToken: randomBytes(16).toString('hex') };

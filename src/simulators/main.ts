@@ -9,7 +9,10 @@ import { ModelSimulator } from './model/server.js';
 const ACCOUNT_SID = `AC${'5'.repeat(32)}`;
 const AUTH_TOKEN = 'simulated-auth-token';
 
-const carrier = await new CarrierSimulator({ port: Number(process.env.SIM_CARRIER_PORT ?? 9101) }).start();
+const carrier = await new CarrierSimulator({
+  port: Number(process.env.SIM_CARRIER_PORT ?? 9101),
+  everyNumber: true,
+}).start();
 const model = await new ModelSimulator({
   port: Number(process.env.SIM_MODEL_PORT ?? 9102),
   library: new AudioLibrary(),

@@ -19,7 +19,7 @@ export function numberProblem({ carrier, accountSid, form }: RestRequest): RestA
   const to = form.get('To') ?? '';
   const from = form.get('From') ?? '';
   if (!E164.test(to)) return refusal(400, 21211, `The 'To' number ${to} is not a valid phone number.`);
-  if (carrier.numbers.get(from)?.accountSid === accountSid) return null;
+  if (carrier.options.everyNumber || carrier.numbers.get(from)?.accountSid === accountSid) return null;
   return refusal(400, 21210, `The source phone number provided, ${from}, is not yet verified for your account.`);
 }
 

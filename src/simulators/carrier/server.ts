@@ -25,6 +25,8 @@ export interface CarrierSimulatorOptions {
   ringMs?: number;
   /** Calls that one account may dial in a second; what is more waits in its queue. */
   callsPerSecond?: number;
+  /** Accounts dial from whatever number they say: who only tries the gateway has bought none. */
+  everyNumber?: boolean;
   /** As the real one: only wss for media, and only valid certificates. */
   strict?: boolean;
   /** What faults hit is decided by this. */
@@ -76,6 +78,7 @@ const DEFAULTS: Required<CarrierSimulatorOptions> = {
   bridgedMs: 300,
   ringMs: 50,
   callsPerSecond: Infinity,
+  everyNumber: false,
   strict: false,
   seed: 1,
   connectTo: (url) => url,
