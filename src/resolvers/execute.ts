@@ -1,10 +1,12 @@
 import {
   getOperationAST,
+  getVariableValues,
   GraphQLError,
   valueFromASTUntyped,
   type DocumentNode,
   type ExecutionResult,
   type GraphQLSchema,
+  type VariableDefinitionNode,
 } from 'graphql';
 import { compileQuery, isCompiledQuery } from 'graphql-jit';
 import type { GatewayExecutor, GatewayInterface } from '@apollo/server-gateway-interface';
@@ -57,13 +59,19 @@ export function compile(schema: GraphQLSchema, document: DocumentNode, operation
     customJSONSerializer: false,
   });
   if (!isCompiledQuery(compiled)) throw compiled.errors?.[0] ?? new Error('an operation could not be compiled');
-  const defaults = defaultsOf(document, operationName);
-  return async (root, context, variables) => compiled.query(root, context, { ...defaults, ...variables });
+  const definitions = getOperationAST(document, operationName)?.variableDefinitions ?? [];
+  const defaults = defaultsOf(definitions);
+  return async (root, context, variables) => {
+    const result = await compiled.query(root, context, { ...defaults, ...variables });
+    // Without data: the variables were refused. graphql-jit says neither which field nor why; graphql itself does.
+    if (result.errors === undefined || 'data' in result) return result;
+    const { errors } = getVariableValues(schema, definitions, variables);
+    return errors === undefined ? result : { errors };
+  };
 }
 
 /** graphql-jit calls a variable of a required type missing although its definition has a default. */
-function defaultsOf(document: DocumentNode, operationName: string | undefined): Variables {
-  const definitions = getOperationAST(document, operationName)?.variableDefinitions ?? [];
+function defaultsOf(definitions: readonly VariableDefinitionNode[]): Variables {
   return Object.fromEntries(
     definitions
       .filter(({ defaultValue }) => defaultValue !== undefined)

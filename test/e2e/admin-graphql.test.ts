@@ -265,8 +265,11 @@ describe('over GraphQL an admin', () => {
       { message: expect.stringMatching(/E\.164.*"555"/), locations: [{ line: 1 }] },
     ]);
     const variable = await graphql(gateway, number, { n: '555' });
-    expect(variable.errors![0]!.message).toMatch(/"\$n" got invalid value "555"/);
-    for (const { errors } of [literal, variable]) expect(errors![0]!.extensions.code).toBe('VALIDATION_FAILED');
+    expect(variable.errors![0]!.message).toMatch(/"\$n" got invalid value "555".*E\.164/);
+    const whole = `mutation ($input: CreatePhoneRouteInput!) { createPhoneRoute(input: $input) { id } }`;
+    const field = await graphql(gateway, whole, { input: { tenantId: 'acme', number: '555', agentKey: 'desk' } });
+    expect(field.errors![0]!.message).toMatch(/at "input\.number".*E\.164/);
+    for (const { errors } of [literal, variable, field]) expect(errors![0]!.extensions.code).toBe('VALIDATION_FAILED');
     expect((await graphql(gateway, create)).errors![0]!.extensions.code).toBe('CONFLICT');
     const change = `mutation ($id: ID!, $input: UpdatePhoneRouteInput!) { updatePhoneRoute(id: $id, input: $input) { id } }`;
     const outside = { action: 'transfer', target: '+15555550100' };
