@@ -1,5 +1,6 @@
 import { createClient as createSocket } from 'graphql-ws';
 import { cacheExchange, Client, fetchExchange, subscriptionExchange } from 'urql';
+import { WhoamiDocument } from './generated/graphql.js';
 import { credentials, type Session } from './session.js';
 
 /** `connected`: what is shown is what happens. Otherwise it may be old, and the console says so. */
@@ -85,4 +86,16 @@ export function createConsoleClient(session: Session): ConsoleClient {
     },
     dispose: () => void socket.dispose(),
   };
+}
+
+/** What the gateway says against a credential; null: nothing. */
+export async function refusalOf(session: Session): Promise<string | null> {
+  const client = new Client({
+    url: '/graphql',
+    preferGetMethod: false,
+    fetchOptions: { headers: credentials(session) },
+    exchanges: [fetchExchange],
+  });
+  const { error } = await client.query(WhoamiDocument, {}).toPromise();
+  return error?.message ?? null;
 }

@@ -1,6 +1,8 @@
 import { useState, type FormEvent } from 'react';
 import { fieldsOf } from './shell/fields.js';
+import { refusalOf } from './client.js';
 import { logIn, logInWithKey, type Session } from './session.js';
+import { Problem } from './shell/parts.js';
 
 /** A password for people; a key for who has none, a tenant's supervisor among them. */
 export function Login({ onSession }: { onSession: (session: Session) => void }) {
@@ -9,11 +11,9 @@ export function Login({ onSession }: { onSession: (session: Session) => void }) 
   const [busy, setBusy] = useState(false);
   const submit = (event: FormEvent<HTMLFormElement>): void => {
     const text = fieldsOf(event);
-    if (withKey) return onSession(logInWithKey(text('key')));
     setBusy(true);
-    logIn(text('username'), text('password'))
-      .then(onSession, (error: unknown) => setProblem((error as Error).message))
-      .finally(() => setBusy(false));
+    const entering = withKey ? logInWithKey(text('key'), refusalOf) : logIn(text('username'), text('password'));
+    entering.then(onSession, (error: unknown) => setProblem((error as Error).message)).finally(() => setBusy(false));
   };
   return (
     <main className="login">
@@ -36,11 +36,7 @@ export function Login({ onSession }: { onSession: (session: Session) => void }) 
             </label>
           </>
         )}
-        {problem !== null && (
-          <p className="problem" role="alert">
-            {problem}
-          </p>
-        )}
+        <Problem text={problem} />
         <button className="primary" disabled={busy}>
           Log in
         </button>

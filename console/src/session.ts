@@ -28,9 +28,16 @@ export async function logIn(username: string, password: string): Promise<Session
   return { kind: 'password', name: body.name };
 }
 
-export function logInWithKey(key: string): Session {
+/** `refusalOf`: what the gateway says against it, which is thrown; null: nothing. */
+export async function logInWithKey(
+  key: string,
+  refusalOf: (session: Session) => Promise<string | null>,
+): Promise<Session> {
+  const session = keySession(key);
+  const refusal = await refusalOf(session);
+  if (refusal !== null) throw new Error(refusal);
   sessionStorage.setItem(STORED_KEY, key);
-  return keySession(key);
+  return session;
 }
 
 export async function logOut(session: Session): Promise<void> {

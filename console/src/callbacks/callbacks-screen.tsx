@@ -44,12 +44,15 @@ export function CallbacksScreen() {
   );
 }
 
+/** The newest come first from the gateway: the most urgent one may be on the last page, and is to stand on top. */
+const OPEN_PAGES = 10;
 const tasksOf = (data: CallbacksQuery) => data.callbackTasks;
 
 function TaskList({ none, ...filter }: View) {
   const { tenantId, may } = useConsole();
   const sessions = may('calls:read', 'sessions:read');
-  const pages = usePages(CallbacksDocument, { tenantId, sessions, ...filter }, tasksOf);
+  const firstPages = filter.state.includes('OPEN') ? OPEN_PAGES : 1;
+  const pages = usePages(CallbacksDocument, { tenantId, sessions, ...filter }, tasksOf, firstPages);
   const tasks = pages.nodes?.toSorted((a, b) => a.priority - b.priority || a.dueAt.localeCompare(b.dueAt));
   return (
     <>

@@ -28,16 +28,18 @@ const EVERY_MS = 5_000;
 
 /**
  * A list that grows page by page and is kept up to date. Pages are read one after the other each time, since a row that
- * comes or goes moves the border between them. Use it under a key of its variables: others begin anew.
+ * comes or goes moves the border between them. Use it under a key of its variables: others begin anew. `firstPages`: so
+ * many before anybody asks for more.
  */
 export function usePages<Data, Variables extends AnyVariables, Node>(
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
   connectionOf: (data: Data) => Connection<Node>,
+  firstPages = 1,
 ): Pages<Node> {
   const client = useClient();
   const [asked] = useState({ document, variables, connectionOf });
-  const [pages, showMore] = useReducer((count: number) => count + 1, 1);
+  const [pages, showMore] = useReducer((count: number) => count + 1, firstPages);
   const [turn, refresh] = useReducer((count: number) => count + 1, 0);
   const [loaded, setLoaded] = useState<Loaded<Node>>({ hasMore: false, problem: null });
   useEffect(() => {
