@@ -239,8 +239,10 @@ describe('the session log', () => {
     const recorder = new BatchingRecorder(context, log, id, 1);
     recorder.append(dtmf('1'));
     recorder.supersede();
-    // The batch interval passes with nothing to write any more.
-    await new Promise((resolve) => setTimeout(resolve, context.settings.timing.recorderBatchMs * 3));
+    // The batch interval passes with nothing to write any more: that of a later one has passed, too.
+    const later = await seedSession(test.database);
+    new BatchingRecorder(context, log, later.id, 1).append(dtmf('1'));
+    await until(async () => (await stored(later.id)).length === 1, 'a batch that began later');
     await recorder.flush();
     expect(await stored(id)).toHaveLength(0);
   });
