@@ -86,8 +86,10 @@ it('lets a supervisor follow a call, step in and end it', async () => {
   await page.keyboard.press('Escape');
   await page.getByLabel('Phone number').waitFor({ state: 'detached' });
   await page.locator('button:focus', { hasText: 'Transfer' }).waitFor();
-  await page.getByRole('button', { name: 'Mute agent' }).click();
+  await page.getByRole('button', { name: 'Mute agent' }).focus();
+  await page.keyboard.press('Enter');
   await page.getByText('agent muted').waitFor();
+  await page.locator('button:focus', { hasText: 'Unmute agent' }).waitFor();
   await page.getByRole('button', { name: 'Unmute agent' }).click();
   await page.getByText('agent muted').waitFor({ state: 'detached' });
   await page.getByRole('button', { name: 'End call' }).click();

@@ -43,11 +43,11 @@ export function SupervisorPanel({ callId, timeline }: { callId: string; timeline
     <footer className="panel" onKeyDown={({ key }) => key === 'Escape' && open(null)}>
       <Problem text={problem} />
       <div className="acts" role="toolbar" aria-label="Step in" ref={toolbar}>
-        <button disabled={busy} onClick={() => act(muted ? UnmuteAgentDocument : MuteAgentDocument, { callId })}>
+        <button aria-disabled={busy} onClick={() => act(muted ? UnmuteAgentDocument : MuteAgentDocument, { callId })}>
           {muted ? 'Unmute agent' : 'Mute agent'}
         </button>
         {takenOver && (
-          <button disabled={busy} onClick={() => act(HandBackDocument, { callId })}>
+          <button aria-disabled={busy} onClick={() => act(HandBackDocument, { callId })}>
             Hand back
           </button>
         )}
@@ -56,7 +56,7 @@ export function SupervisorPanel({ callId, timeline }: { callId: string; timeline
           .map((name) => (
             <button
               key={name}
-              disabled={busy}
+              aria-disabled={busy}
               className={name === 'end' ? 'danger' : undefined}
               aria-pressed={form === name}
               onClick={() => open(form === name ? null : name)}
@@ -85,6 +85,8 @@ function useAct(done: () => void): Acting {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
   const act: Act = (document, variables) => {
+    // Buttons are not disabled meanwhile: one that is loses the focus of whoever works with the keyboard.
+    if (busy) return;
     setBusy(true);
     void client
       .mutation(document, variables)
