@@ -182,6 +182,13 @@ it('shows long lists page by page', async () => {
   const tasks = page.getByRole('region', { name: 'Callbacks' }).getByRole('listitem');
   await tasks.first().getByText('Wants offer 0.').waitFor();
   expect(await tasks.count()).toBe(51);
+  // What was known stays while the gateway cannot be asked.
+  await page.route('**/graphql', (route) => route.abort());
+  const problem = page.getByRole('alert').filter({ hasText: 'The gateway cannot be reached' });
+  await problem.waitFor();
+  expect(await tasks.count()).toBe(51);
+  await page.unroute('**/graphql');
+  await problem.waitFor({ state: 'detached' });
   await page.close();
 }, 60_000);
 
