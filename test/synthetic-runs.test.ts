@@ -252,6 +252,17 @@ describe('a run of synthetic calls', { timeout: 240_000 }, () => {
     expect([busy.status, busy.body.details[0].path]).toEqual([409, 'intent']);
   });
 
+  it('may be canceled at any moment, also while its calls are being taken', async () => {
+    const scenario = await acme.scenario({ intent: 'goodbye', caller_lines: lines(THANKS) });
+    for (let n = 0; n < 60; n++) {
+      const id = await acme.start([scenario], { count: 3, concurrency: 2 });
+      // Somewhere between its first wake-up and its first words.
+      for (let turns = n % 20; turns > 0; turns--) await acme.report(id);
+      await acme.admin('POST', `/synthetic-runs/${id}/cancel`);
+      expect((await acme.report(id)).status).toBe('canceled');
+    }
+  }, 60_000);
+
   it('asks for every intent in turn, and for nothing of a tenant that is suspended', async () => {
     const goodbye = { caller_lines: lines(THANKS) };
     const ids = [

@@ -1,4 +1,4 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
+import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
 import {
   Agent,
   AgentVersion,
@@ -26,6 +26,8 @@ export interface Placed {
   to: string;
 }
 
+const LOCKED = { lockMode: LockMode.PESSIMISTIC_WRITE } as const;
+
 export interface Begun {
   run: SyntheticRun;
   /** Ids of calls whose process died. */
@@ -34,7 +36,8 @@ export interface Begun {
 
 /**
  * What a run is, in rows: any number of processes may take its calls, and a process that dies loses none of them. Whoever
- * changes a call names the one that it placed, so that a late end of an earlier attempt changes nothing.
+ * changes a call names the one that it placed, so that a late end of an earlier attempt changes nothing. The run is locked
+ * before its calls, here and by a cancellation: in another order they would wait for each other.
  */
 export class SyntheticRunRows {
   constructor(private readonly context: ServiceContext) {}
@@ -43,7 +46,7 @@ export class SyntheticRunRows {
   async begin(runId: string, callerProvider: string): Promise<Begun | null> {
     const { database, clock } = this.context;
     const begun = await database.em({ all: true }).transactional(async (em) => {
-      const run = await em.findOne(SyntheticRun, { id: runId });
+      const run = await em.findOne(SyntheticRun, { id: runId }, LOCKED);
       if (run === null || (run.status !== 'QUEUED' && run.status !== 'RUNNING')) return null;
       const left = await em.find(SyntheticCall, { runId, status: { $in: ['RUNNING', 'JUDGING'] } });
       const orphans = left.flatMap((call) => call.callId ?? []);
@@ -65,6 +68,7 @@ export class SyntheticRunRows {
   /** Takes the next call and announces it to the gateway, in one transaction. Null: none is left. */
   async claim(run: SyntheticRun): Promise<Placed | null> {
     const placed = await this.em(run).transactional(async (em) => {
+      await em.execute('select id from synthetic_run where id = ? for share', [run.id]);
       const [row] = await em.execute<{ id: string }[]>(
         `update synthetic_call set status = 'RUNNING', updated_at = ? where id = (
            select c.id from synthetic_call c join synthetic_run r on r.id = c.run_id
@@ -148,7 +152,7 @@ export class SyntheticRunRows {
   async finish(run: SyntheticRun): Promise<void> {
     const { clock, jobs } = this.context;
     await this.em(run).transactional(async (em) => {
-      const row = await em.findOneOrFail(SyntheticRun, { id: run.id });
+      const row = await em.findOneOrFail(SyntheticRun, { id: run.id }, LOCKED);
       if (row.status !== 'RUNNING') return;
       const open = { runId: run.id, status: { $in: ['QUEUED', 'RUNNING', 'JUDGING'] } } as const;
       if ((await em.count(SyntheticCall, open)) > 0)
