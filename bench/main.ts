@@ -48,18 +48,18 @@ const [stored] = numbers('stored');
 const [rounds] = numbers('rounds');
 
 const benchmarks = {
-  bridge: async (common: Common) => bridgeTable(await benchBridge({ ...common, calls, turnMs: turnSeconds * 1_000 })),
+  bridge: async (common: Common) =>
+    bridgeTable(await benchBridge({ ...common, newDatabase, calls, turnMs: turnSeconds * 1_000 })),
   'fan-out': async (common: Common) => fanOutTable(await benchFanOut({ ...common, viewers })),
   queries: async (common: Common) => queriesTable(await benchQueries(common)),
-  metrics: (common: Common) =>
-    ownDatabase(async (databaseUrl) => metricsTable(await benchMetrics({ ...common, databaseUrl, stored }))),
-  journey: (common: Common) =>
-    ownDatabase(async (databaseUrl) => {
-      const redisUrl = process.env.REDIS_URL;
-      if (databaseUrl === undefined || redisUrl === undefined)
-        return 'left out: two processes need DATABASE_URL and REDIS_URL';
-      return journeyTable(await benchJourney({ ...common, databaseUrl, redisUrl, calls }));
-    }),
+  metrics: async (common: Common) =>
+    metricsTable(await benchMetrics({ ...common, databaseUrl: await newDatabase(), stored })),
+  journey: async (common: Common) => {
+    const [databaseUrl, redisUrl] = [await newDatabase(), process.env.REDIS_URL];
+    if (databaseUrl === undefined || redisUrl === undefined)
+      return 'left out: two processes need DATABASE_URL and REDIS_URL';
+    return journeyTable(await benchJourney({ ...common, databaseUrl, redisUrl, calls }));
+  },
 };
 type Benchmark = keyof typeof benchmarks;
 interface Common {
@@ -71,17 +71,20 @@ interface Common {
   settleMs: number;
 }
 
-/** A database of this run on the server of DATABASE_URL; without one, a million calls go into the embedded database. */
-async function ownDatabase<T>(measure: (url: string | undefined) => Promise<T>): Promise<T> {
+const made: string[] = [];
+
+/** A database of this run on the server of DATABASE_URL; undefined without one: then it is the embedded database. */
+async function newDatabase(): Promise<string | undefined> {
   const server = process.env.DATABASE_URL;
-  if (server === undefined) return measure(undefined);
-  const name = `trunkline_bench_${process.pid}`;
+  if (server === undefined) return undefined;
+  const name = `trunkline_bench_${process.pid}_${made.length}`;
   await onServer(server, `create database ${name}`);
-  try {
-    return await measure(withDatabase(server, name));
-  } finally {
-    await onServer(server, `drop database ${name} with (force)`);
-  }
+  made.push(name);
+  return withDatabase(server, name);
+}
+
+async function dropDatabases(): Promise<void> {
+  for (const name of made.splice(0)) await onServer(process.env.DATABASE_URL!, `drop database ${name} with (force)`);
 }
 
 const wanted = (positionals.length === 0 ? Object.keys(benchmarks) : positionals) as Benchmark[];
@@ -96,7 +99,7 @@ console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 
 const common = { place, dir, template: await makeTemplate(dir), seconds, rounds, settleMs: SETTLE_MS };
 for (const name of wanted) {
   const started = performance.now();
-  const result = await benchmarks[name](common);
+  const result = await benchmarks[name](common).finally(dropDatabases);
   const took = Math.round((performance.now() - started) / 1_000);
   const load = loadavg().map((value) => value.toFixed(1));
   console.log(`\n${name} (${took} s, load average ${load.join(' ')})\n\n${result}`);

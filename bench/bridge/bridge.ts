@@ -8,6 +8,8 @@ export interface BridgeOptions {
   /** A folder of this run. */
   dir: string;
   template: string;
+  /** An empty PostgreSQL database for each gateway; missing: the embedded one, in the same process. */
+  newDatabase?: () => Promise<string | undefined>;
   /** Numbers of calls, rising. */
   calls: readonly number[];
   /** Per measurement. */
@@ -64,10 +66,14 @@ export async function benchBridge(options: BridgeOptions): Promise<BridgeRow[]> 
 
 type Server = Running<PartOf<'bridge/gateway'>> | Running<PartOf<'bridge/proxy'>>;
 
-function startServer(name: ServerName, { place, dir, template }: BridgeOptions, modelUrl: string): Promise<Server> {
-  return name === 'gateway'
-    ? place.start('server', 'bridge/gateway', { dir, template, modelUrl: `${modelUrl}/v1/realtime` })
-    : place.start('server', 'bridge/proxy', { modelUrl });
+async function startServer(
+  name: ServerName,
+  { place, dir, template, newDatabase }: BridgeOptions,
+  modelUrl: string,
+): Promise<Server> {
+  if (name === 'proxy') return place.start('server', 'bridge/proxy', { modelUrl });
+  const databaseUrl = await newDatabase?.();
+  return place.start('server', 'bridge/gateway', { dir, template, databaseUrl, modelUrl: `${modelUrl}/v1/realtime` });
 }
 
 async function measure(
