@@ -18,9 +18,8 @@ export interface PageOptions {
 
 /** What the console's own files may do: nothing from elsewhere, and talk to nobody but this gateway. */
 const CONSOLE_POLICY = {
+  // Its WebSockets, too: 'self' stands for ws: and wss: of this host (CSP 3).
   defaultSrc: ["'self'"],
-  // 'self' means WebSockets too, except to some older browsers.
-  connectSrc: ["'self'", 'ws:', 'wss:'],
   objectSrc: ["'none'"],
   frameAncestors: ["'none'"],
 };

@@ -10,7 +10,7 @@ import {
   type CallbackState,
 } from '../generated/graphql.js';
 import { hrefOf } from '../route.js';
-import { Chip, Empty, Problem, ShowMore } from '../shell/parts.js';
+import { Chip, Empty, Problem, ShowMore, Tabs } from '../shell/parts.js';
 import { usePages } from '../shell/use-pages.js';
 
 interface View {
@@ -32,13 +32,7 @@ export function CallbacksScreen() {
   const [view, setView] = useState('Waiting');
   return (
     <section className="page" aria-label="Callbacks">
-      <div className="tabs">
-        {Object.keys(VIEWS).map((name) => (
-          <button key={name} aria-pressed={name === view} onClick={() => setView(name)}>
-            {name}
-          </button>
-        ))}
-      </div>
+      <Tabs names={Object.keys(VIEWS)} open={view} onOpen={setView} />
       <TaskList key={`${view} ${tenantId}`} {...VIEWS[view]!} />
     </section>
   );

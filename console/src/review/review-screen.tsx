@@ -12,7 +12,7 @@ import {
 import { Transcript } from '../live/transcript.js';
 import { useTimeline } from '../live/use-timeline.js';
 import { hrefOf } from '../route.js';
-import { BackToList, Chip, Empty, Parties, Problem, ShowMore } from '../shell/parts.js';
+import { BackToList, Chip, Empty, Parties, Problem, ShowMore, Tabs } from '../shell/parts.js';
 import { usePages } from '../shell/use-pages.js';
 import { EvaluationForm } from './evaluation-form.js';
 
@@ -34,13 +34,7 @@ export function ReviewScreen({ sessionId }: { sessionId: string | null }) {
   return (
     <div className={sessionId === null ? 'split' : 'split open'}>
       <section className="list" aria-label="Ended calls">
-        <div className="tabs">
-          {Object.keys(VIEWS).map((name) => (
-            <button key={name} aria-pressed={name === view} onClick={() => setView(name)}>
-              {name}
-            </button>
-          ))}
-        </div>
+        <Tabs names={Object.keys(VIEWS)} open={view} onOpen={setView} />
         <EndedList key={`${view} ${tenantId}`} filter={VIEWS[view]!} sessionId={sessionId} />
       </section>
       {sessionId === null ? (

@@ -17,6 +17,27 @@ export function Chip({ tone = 'plain', children }: { tone?: ChipTone; children: 
   return <span className={`chip ${tone}`}>{children}</span>;
 }
 
+/** Views of one screen, of which one is open. */
+export function Tabs({
+  names,
+  open,
+  onOpen,
+}: {
+  names: readonly string[];
+  open: string;
+  onOpen: (name: string) => void;
+}) {
+  return (
+    <div className="tabs">
+      {names.map((name) => (
+        <button key={name} aria-pressed={name === open} onClick={() => onOpen(name)}>
+          {name}
+        </button>
+      ))}
+    </div>
+  );
+}
+
 /** Where there is room for one of both, the open call covers the list. */
 export function BackToList({ screen }: { screen: Screen }) {
   return (
